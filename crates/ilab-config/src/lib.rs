@@ -1,0 +1,1 @@
+//! The config.yaml tree, its defaults, comments and diagnostics.

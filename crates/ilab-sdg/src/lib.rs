@@ -1,0 +1,1 @@
+//! Synthetic data generation: pipelines, blocks, scheduler, journal and dataset files.

@@ -1,0 +1,1 @@
+//! Taxonomy files: finding, diffing against git and validating qna.yaml.

@@ -1,0 +1,1 @@
+//! Test support: tolerances, golden values, tiny checkpoints and a fake teacher.

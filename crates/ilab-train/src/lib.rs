@@ -1,0 +1,1 @@
+//! The trainable model, packing, loss, optimiser, loop and checkpoints.

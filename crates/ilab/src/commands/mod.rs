@@ -1,0 +1,1 @@
+//! What each command does, over plain values: no clap, no precedence rules.

@@ -1,0 +1,109 @@
+//! The one place where a failure becomes what the user reads: kind, message, causes and hints.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use ilab_base::hint::Hint;
+
+/// What kind of failure it is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Something the user can put right: a file, a model, an endpoint, a disk.
+    User,
+    /// The command line or the configuration file is wrong.
+    Usage,
+    /// The user stopped the command.
+    Interrupted,
+}
+
+impl Kind {
+    fn exit_code(self) -> u8 {
+        match self {
+            Self::User => 1,
+            Self::Usage => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    kind: Kind,
+    source: Box<dyn Error + Send + Sync>,
+    hints: Vec<String>,
+}
+
+impl CommandError {
+    /// A failure with a library error behind it; its hints come along.
+    pub(crate) fn user(error: impl Error + Hint + Send + Sync + 'static) -> Self {
+        let hints = error.hints();
+        Self {
+            kind: Kind::User,
+            source: Box::new(error),
+            hints,
+        }
+    }
+
+    /// A failure that only this program knows: `message` says what, `hint` what to do.
+    pub(crate) fn message(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            kind,
+            source: message.into().into(),
+            hints: vec![hint.into()],
+        }
+    }
+
+    /// A failure that was already told in full; only the exit code is left to give.
+    pub(crate) fn told(kind: Kind) -> Self {
+        Self {
+            kind,
+            source: String::new().into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// The user stopped the command; `hint` says how to go on.
+    pub(crate) fn interrupted(hint: impl Into<String>) -> Self {
+        Self::message(Kind::Interrupted, "interrupted", hint)
+    }
+
+    /// Adds a next step.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind.exit_code())
+    }
+
+    /// The whole message: what failed, why, and what to do.
+    pub(crate) fn render(&self) -> String {
+        let mut text = self.source.to_string();
+        if text.is_empty() {
+            return text;
+        }
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            text.push_str(&format!("\n  caused by: {error}"));
+            cause = error.source();
+        }
+        for (index, hint) in self.hints.iter().enumerate() {
+            if !self.hints[..index].contains(hint) {
+                text.push_str(&format!("\nhint: {hint}"));
+            }
+        }
+        text
+    }
+}
+
+impl<E: Error + Hint + Send + Sync + 'static> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self::user(error)
+    }
+}
+
+/// What a command returns.
+pub(crate) type CommandResult = Result<(), CommandError>;

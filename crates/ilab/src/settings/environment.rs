@@ -1,0 +1,39 @@
+//! The environment, read once at start-up; nothing below this crate reads it.
+
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy;
+use ilab_base::dirs::Dirs;
+
+use crate::error::{CommandError, Kind};
+
+/// What the environment says.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// Where files are kept.
+    pub(crate) dirs: Dirs,
+    /// `NO_COLOR` is set.
+    pub(crate) no_colour: bool,
+}
+
+impl Environment {
+    /// Reads it.
+    pub(crate) fn read() -> Result<Self, CommandError> {
+        let strategy = etcetera::base_strategy::Xdg::new().map_err(|_| {
+            CommandError::message(
+                Kind::User,
+                "the home directory cannot be found",
+                "set `HOME`",
+            )
+        })?;
+        let under = |root: PathBuf| root.join("instructlab");
+        Ok(Self {
+            dirs: Dirs {
+                config: under(strategy.config_dir()),
+                data: under(strategy.data_dir()),
+                cache: under(strategy.cache_dir()),
+            },
+            no_colour: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        })
+    }
+}

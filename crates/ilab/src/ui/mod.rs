@@ -1,0 +1,89 @@
+//! The screen: data goes to stdout, everything else to stderr.
+
+mod progress;
+
+pub(crate) use progress::Progress;
+
+use std::io::{IsTerminal, Write};
+
+/// Where commands write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ui {
+    is_quiet: bool,
+    is_terminal: bool,
+    has_colour: bool,
+}
+
+impl Ui {
+    /// Looks at the terminal; `no_colour` is the user's wish (`NO_COLOR`).
+    pub(crate) fn new(is_quiet: bool, no_colour: bool) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self {
+            is_quiet,
+            is_terminal,
+            has_colour: is_terminal && !no_colour,
+        }
+    }
+
+    /// The same screen with status lines and progress left out.
+    pub(crate) fn quiet(self, is_quiet: bool) -> Self {
+        Self {
+            is_quiet: self.is_quiet || is_quiet,
+            ..self
+        }
+    }
+
+    /// Whether stderr is a terminal that can redraw lines.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Whether colour is wanted.
+    pub(crate) fn has_colour(&self) -> bool {
+        self.has_colour
+    }
+
+    /// One line of data, on stdout.
+    pub(crate) fn data(&self, line: impl AsRef<str>) {
+        // A reader that went away (`| head`) wants no more of it and needs no message.
+        let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
+    }
+
+    /// What is going on, on stderr.
+    pub(crate) fn status(&self, line: impl AsRef<str>) {
+        if !self.is_quiet {
+            self.line("", "", line.as_ref());
+        }
+    }
+
+    /// Something the user should look at, on stderr.
+    pub(crate) fn warning(&self, line: impl AsRef<str>) {
+        self.line("33", "warning: ", line.as_ref());
+    }
+
+    /// What went wrong, on stderr.
+    pub(crate) fn error(&self, text: impl AsRef<str>) {
+        self.line("31", "error: ", text.as_ref());
+    }
+
+    /// A bar with rate and remaining time; in a pipe, a line every few seconds.
+    pub(crate) fn progress(&self, what: &str, total: u64, unit: &'static str) -> Progress {
+        Progress::new(
+            what,
+            total,
+            unit,
+            self.is_terminal && !self.is_quiet,
+            self.is_quiet,
+        )
+    }
+
+    fn line(&self, colour: &str, label: &str, text: &str) {
+        let mut stderr = std::io::stderr().lock();
+        // Nobody is left to tell when stderr itself is gone.
+        let _ = if self.has_colour && !colour.is_empty() {
+            writeln!(stderr, "\u{1b}[{colour};1m{label}\u{1b}[0m{text}")
+        } else {
+            writeln!(stderr, "{label}{text}")
+        };
+    }
+}
