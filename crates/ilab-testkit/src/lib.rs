@@ -1,1 +1,3 @@
 //! Test support: tolerances, golden values, tiny checkpoints and a fake teacher.
+
+pub mod fake_teacher;
