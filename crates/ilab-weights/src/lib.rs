@@ -1,1 +1,3 @@
 //! Hugging Face config.json, safetensors and GGUF files.
+
+pub mod gguf;
