@@ -6,7 +6,9 @@
 
 pub mod atomic;
 pub mod cancel;
+pub mod diagnostic;
 pub mod dirs;
 pub mod hint;
 pub mod io;
 pub mod seed;
+pub mod yaml;
