@@ -1,0 +1,324 @@
+//! Prompt files: what a block asks, as five pieces of text with variables.
+//!
+//! ```
+//! let template = ilab_sdg::prompt::PromptTemplate::embedded("simple/skills/simple_generate_qa_freeform.yaml")?;
+//! let row = serde_json::json!({
+//!     "task_description": "name an opposite",
+//!     "seed_question": "What is the opposite of hot?",
+//!     "seed_response": "Cold.",
+//! });
+//! let prompt = template.render(row.as_object().expect("an object"))?;
+//! assert!(prompt.ends_with("with its answer:"));
+//! # Ok::<(), ilab_sdg::prompt::PromptError>(())
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use ilab_base::hint::Hint;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::embedded;
+use crate::yaml::{self, YamlError};
+
+/// The one template of each environment. No extension: nothing is escaped.
+const TEMPLATE: &str = "prompt";
+
+/// A prompt file cannot be used, or a row does not fit it.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    /// There is no embedded file of this name.
+    #[error("no prompt file `{name}` is built in")]
+    NotEmbedded {
+        /// The name asked for.
+        name: String,
+    },
+    /// The file is not what a prompt file must be.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// `start_tags` and `end_tags` differ in length.
+    #[error("{}: {n_start} start tags but {n_end} end tags", path.display())]
+    UnpairedTags {
+        /// The file.
+        path: PathBuf,
+        /// How many start tags.
+        n_start: usize,
+        /// How many end tags.
+        n_end: usize,
+    },
+    /// The text is not a template.
+    #[error("{}: the prompt is not a template", path.display())]
+    Template {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong; its line counts from the start of the assembled prompt.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
+    /// A row lacks a variable, or an expression cannot be evaluated.
+    #[error("the prompt of {} cannot be filled in", path.display())]
+    Render {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
+}
+
+impl Hint for PromptError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Yaml(error) => error.hints(),
+            Self::NotEmbedded { .. } => {
+                vec![format!(
+                    "built-in pipelines: {}",
+                    embedded::NAMES.join(", ")
+                )]
+            }
+            Self::UnpairedTags { .. } => {
+                vec!["give each entry of `start_tags` one of `end_tags`".to_owned()]
+            }
+            Self::Template { .. } => {
+                vec!["check the `{{ … }}` and `{% … %}` of that file".to_owned()]
+            }
+            Self::Render { .. } => {
+                vec!["use only names of columns that the blocks before it produce".to_owned()]
+            }
+        }
+    }
+}
+
+/// A prompt file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PromptFile {
+    #[serde(deserialize_with = "text_or_null")]
+    system: String,
+    #[serde(deserialize_with = "text_or_null")]
+    introduction: String,
+    #[serde(deserialize_with = "text_or_null")]
+    principles: String,
+    #[serde(deserialize_with = "text_or_null")]
+    examples: String,
+    #[serde(deserialize_with = "text_or_null")]
+    generation: String,
+    #[serde(default)]
+    start_tags: Vec<String>,
+    #[serde(default)]
+    end_tags: Vec<String>,
+}
+
+/// The key must be there, its value may be null.
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A prompt ready to be filled in.
+#[derive(Debug)]
+pub struct PromptTemplate {
+    path: PathBuf,
+    environment: Environment<'static>,
+    tags: Vec<Tags>,
+    fingerprint: [u8; 32],
+}
+
+/// The texts around one value in an answer; both empty means the whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tags {
+    /// What stands before the value.
+    pub start: String,
+    /// What stands after it.
+    pub end: String,
+}
+
+impl PromptTemplate {
+    /// A built-in prompt file, such as `simple/knowledge/simple_generate_qa.yaml`.
+    ///
+    /// # Errors
+    /// [`PromptError::NotEmbedded`] when there is none of that name.
+    pub fn embedded(name: &str) -> Result<Self, PromptError> {
+        let text = embedded::file(name).ok_or_else(|| PromptError::NotEmbedded {
+            name: name.to_owned(),
+        })?;
+        Self::parse(Path::new(name), text)
+    }
+
+    /// Parses `text`, the content of `path`.
+    ///
+    /// # Errors
+    /// A file with other keys than a prompt file has, tags that do not pair, or text that is no template.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, PromptError> {
+        let file: PromptFile = yaml::parse(path, text)?;
+        if file.start_tags.len() != file.end_tags.len() {
+            return Err(PromptError::UnpairedTags {
+                path: path.to_owned(),
+                n_start: file.start_tags.len(),
+                n_end: file.end_tags.len(),
+            });
+        }
+        let parts = [
+            file.system,
+            file.introduction,
+            file.principles,
+            file.examples,
+            file.generation,
+        ];
+        let assembled = parts.join("\n");
+        let tags: Vec<Tags> = file
+            .start_tags
+            .into_iter()
+            .zip(file.end_tags)
+            .map(|(start, end)| Tags { start, end })
+            .collect();
+        Ok(Self {
+            path: path.to_owned(),
+            fingerprint: fingerprint(&assembled, &tags),
+            environment: environment(path, assembled)?,
+            tags,
+        })
+    }
+
+    /// Fills in the variables from the columns of `row`. Text in a column is not a template itself.
+    ///
+    /// # Errors
+    /// [`PromptError::Render`] when the row lacks a variable.
+    pub fn render(&self, row: &Map<String, Value>) -> Result<String, PromptError> {
+        self.environment
+            .get_template(TEMPLATE)
+            .and_then(|template| {
+                template.render(minijinja::Value::from(minijinja::value::Serde(row)))
+            })
+            .map(|text| text.trim().to_owned())
+            .map_err(|source| PromptError::Render {
+                path: self.path.clone(),
+                source: Box::new(source),
+            })
+    }
+
+    /// The names that a row must have, sorted; names that the template sets itself are left out.
+    pub fn variables(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .environment
+            .get_template(TEMPLATE)
+            .map(|template| template.undeclared_variables(false).into_iter().collect())
+            .unwrap_or_default();
+        names.sort();
+        names
+    }
+
+    /// The file it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tags, one pair an output column; empty when the file has none.
+    pub fn tags(&self) -> &[Tags] {
+        &self.tags
+    }
+
+    /// Changes with the text or the tags, never with the place of the file.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+}
+
+fn environment(path: &Path, assembled: String) -> Result<Environment<'static>, PromptError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment
+        .add_template_owned(TEMPLATE, assembled)
+        .map_err(|source| PromptError::Template {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+    Ok(environment)
+}
+
+fn fingerprint(assembled: &str, tags: &[Tags]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(assembled.as_bytes());
+    for Tags { start, end } in tags {
+        hash.update([0]);
+        hash.update(start.as_bytes());
+        hash.update([0]);
+        hash.update(end.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn the_knowledge_prompt_is_filled_in() {
+        let template =
+            PromptTemplate::embedded("simple/knowledge/simple_generate_qa.yaml").unwrap();
+        let row = row(json!({
+            "domain": "animals", "document_outline": "The brill", "document": "# Brill\nA brill has {{ six }} legs.",
+            "icl_query_1": "Q1?", "icl_response_1": "A1.", "icl_query_2": "Q2?", "icl_response_2": "A2.",
+            "icl_query_3": "Q3?", "icl_response_3": "A3.",
+        }));
+        insta::assert_snapshot!(template.render(&row).unwrap(), @"
+        Read a document about animals and write one question about it, with its answer.
+        Ask for one fact that the document states. Name the thing that the question is about.
+        Answer briefly, with words of the document. The question comes first and ends with a question mark.
+
+        Questions and answers in this style:
+        Q1? A1.
+        Q2? A2.
+        Q3? A3.
+
+        Document: The brill
+        # Brill
+        A brill has {{ six }} legs.
+
+        One question about this document, with its answer:
+        ");
+        insta::assert_debug_snapshot!(template.variables(), @"");
+    }
+
+    #[test]
+    fn every_embedded_prompt_parses() {
+        for name in ["simple_generate_qa_freeform", "simple_generate_qa_grounded"] {
+            let template = PromptTemplate::embedded(&format!("simple/skills/{name}.yaml")).unwrap();
+            assert_eq!(template.tags().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let template = PromptTemplate::parse(
+            Path::new("p.yaml"),
+            "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\ngeneration: 'Ask about {{ topic }}.'\n",
+        )
+        .unwrap();
+        assert_eq!(template.variables(), ["topic"]);
+        let error = template.render(&Map::new()).unwrap_err();
+        assert!(matches!(error, PromptError::Render { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_at_its_line() {
+        let check = |text: &str| {
+            PromptTemplate::parse(Path::new("p.yaml"), text)
+                .unwrap_err()
+                .to_string()
+        };
+        let keys = "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\n";
+        insta::assert_snapshot!(check(keys), @"p.yaml:4:1: missing field `generation`");
+        insta::assert_snapshot!(check(&format!("{keys}generation: hello\nnotes: none\n")), @"");
+        insta::assert_snapshot!(check(&format!("{keys}generation: [1]\n")), @"");
+        insta::assert_snapshot!(check(&format!("{keys}generation: '{{{{ open'\n")), @"");
+        insta::assert_snapshot!(check(&format!("{keys}generation: x\nstart_tags: ['[A]']\n")), @"");
+        insta::assert_snapshot!(check("\tnot: yaml"), @"");
+    }
+}
