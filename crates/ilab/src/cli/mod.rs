@@ -1,30 +1,47 @@
 //! What can be typed: clap definitions only, and the hand-over to settings and commands.
+//!
+//! One file a group. A command is a variant of its group's enum with its flags in a struct; the group's `run` resolves
+//! the flags into settings and calls the command. Nothing happens before parsing, so that `--help` is immediate.
+
+pub(crate) mod config;
+pub(crate) mod data;
+pub(crate) mod model;
+mod short_flags;
+pub(crate) mod taxonomy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandResult;
-use crate::settings::Environment;
+use crate::settings::{Environment, Invocation};
 use crate::ui::Ui;
 
 /// Teach a language model new knowledge and skills.
 #[derive(Debug, Parser)]
 #[command(
     name = "ilab",
-    version,
+    // clap prints the display name and the version with a space between; together they read as the original's line.
+    display_name = "ilab,",
+    version = concat!("version ", env!("CARGO_PKG_VERSION")),
+    disable_version_flag = true,
     disable_help_flag = true,
+    disable_help_subcommand = true,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
 )]
 struct Cli {
-    /// Configuration file to load
+    /// Configuration file to load; `DEFAULT` ignores files and uses the built-in defaults
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Say more; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Print the version
+    #[arg(long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     /// Print help
     #[arg(long, global = true, action = clap::ArgAction::Help)]
     help: Option<bool>,
@@ -32,17 +49,39 @@ struct Cli {
     command: Command,
 }
 
-/// The groups and the four short names of the original.
+/// The groups, and the short names of the original.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Set up and show the configuration
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(config::ConfigCommand),
+    /// Generate training data
+    #[command(subcommand, arg_required_else_help = true)]
+    Data(data::DataCommand),
+    /// Train, convert, serve and ask models
+    #[command(subcommand, arg_required_else_help = true)]
+    Model(model::ModelCommand),
+    /// Check a taxonomy
+    #[command(subcommand, arg_required_else_help = true)]
+    Taxonomy(taxonomy::TaxonomyCommand),
+}
 
 /// Parses the command line, runs the command and says what went wrong.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse_from(short_flags::expand(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => return answer_without_running(&error),
+    };
     let (ui, result) = match Environment::read() {
         Ok(environment) => {
             let ui = Ui::new(false, environment.no_colour);
-            (ui, dispatch(cli, &environment, ui))
+            let invocation = Invocation {
+                environment,
+                ui,
+                config_file: cli.config,
+                verbosity: cli.verbose,
+            };
+            (ui, dispatch(cli.command, &invocation))
         }
         Err(error) => (Ui::new(false, true), Err(error)),
     };
@@ -58,6 +97,23 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli, _environment: &Environment, _ui: Ui) -> CommandResult {
-    match cli.command {}
+/// Help, the version, or what is wrong with the command line.
+fn answer_without_running(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // As the original does: a group alone is a question, not a mistake.
+        Ui::new(false, true).data(error.render().to_string().trim_end());
+        return ExitCode::SUCCESS;
+    }
+    // Nobody is left to tell when the terminal itself is gone.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn dispatch(command: Command, invocation: &Invocation) -> CommandResult {
+    match command {
+        Command::Config(command) => command.run(invocation),
+        Command::Data(command) => command.run(invocation),
+        Command::Model(command) => command.run(invocation),
+        Command::Taxonomy(command) => command.run(invocation),
+    }
 }

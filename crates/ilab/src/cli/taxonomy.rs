@@ -1,0 +1,42 @@
+//! `ilab taxonomy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::commands;
+use crate::error::CommandResult;
+use crate::settings::{Invocation, TaxonomyDiffSettings};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TaxonomyCommand {
+    /// List new and changed files and check them
+    Diff(DiffArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Folder of the taxonomy, or one qna.yaml [config: generate.taxonomy_path]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) taxonomy_path: Option<PathBuf>,
+    /// Git revision to compare with; `empty` takes every file [config: generate.taxonomy_base]
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) taxonomy_base: Option<String>,
+    /// Print nothing on success; problems are still told
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print one JSON object with the files and the problems
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl TaxonomyCommand {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        match self {
+            Self::Diff(args) => {
+                let settings = TaxonomyDiffSettings::resolve(args, invocation)?;
+                commands::taxonomy_diff::run(&settings, invocation.ui)
+            }
+        }
+    }
+}
