@@ -1,3 +1,6 @@
 //! Hugging Face config.json, safetensors and GGUF files.
 
 pub mod gguf;
+
+pub mod config;
+pub mod safetensors;

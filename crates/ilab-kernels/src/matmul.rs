@@ -1,0 +1,206 @@
+//! Matrix products: the three that a linear layer needs.
+//!
+//! All matrices are row-major and dense. The kernels are those of the `gemm` crate, which picks AVX-512, AVX2, NEON or a
+//! portable loop at run time.
+
+use gemm::Parallelism;
+
+/// A matrix seen through its strides, in elements.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    data: &'a [f32],
+    n_rows: usize,
+    n_columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> View<'a> {
+    /// Row-major `[n_rows, n_columns]` whose rows start `row_stride` elements apart.
+    ///
+    /// # Panics
+    /// When `data` is too short for that shape.
+    pub fn new(data: &'a [f32], n_rows: usize, n_columns: usize, row_stride: usize) -> Self {
+        assert!(n_columns <= row_stride || n_rows <= 1, "rows overlap");
+        assert!(
+            n_rows == 0 || (n_rows - 1) * row_stride + n_columns <= data.len(),
+            "matrix is larger than its data"
+        );
+        Self {
+            data,
+            n_rows,
+            n_columns,
+            row_stride,
+            column_stride: 1,
+        }
+    }
+
+    /// Dense `[n_rows, n_columns]`.
+    ///
+    /// # Panics
+    /// When `data` is too short for that shape.
+    pub fn dense(data: &'a [f32], n_rows: usize, n_columns: usize) -> Self {
+        Self::new(data, n_rows, n_columns, n_columns)
+    }
+
+    /// The transposed matrix; nothing is moved.
+    pub fn transposed(self) -> Self {
+        Self {
+            n_rows: self.n_columns,
+            n_columns: self.n_rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// Who computes a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// The calling thread alone: inside a parallel loop.
+    One,
+    /// All threads of the pool.
+    All,
+}
+
+/// `out = keep · out + scale · a · b`, with `out` row-major and dense.
+///
+/// # Shape
+/// `a: [m, k]`, `b: [k, n]`, `out: [m, n]`; `keep = 0` overwrites whatever `out` holds, NaN included.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn matmul(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>, threads: Threads) {
+    let (m, k, n) = (a.n_rows, a.n_columns, b.n_columns);
+    assert_eq!(k, b.n_rows, "inner sizes differ");
+    assert_eq!(out.len(), m * n, "the product is [{m}, {n}]");
+    let parallelism = match threads {
+        Threads::One => Parallelism::None,
+        Threads::All => Parallelism::Rayon(0),
+    };
+    let stride =
+        |stride: usize| isize::try_from(stride).expect("a slice is never longer than isize::MAX");
+    // SAFETY: `View` checks at construction that every element of `a` and `b` lies inside its slice, `out` holds m·n
+    // elements and is borrowed mutably, so nothing overlaps it.
+    #[allow(unsafe_code)]
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            stride(n),
+            keep != 0.0,
+            a.data.as_ptr(),
+            stride(a.column_stride),
+            stride(a.row_stride),
+            b.data.as_ptr(),
+            stride(b.column_stride),
+            stride(b.row_stride),
+            keep,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// `y = x · wᵀ`: the forward pass of a linear layer.
+///
+/// # Shape
+/// `x: [n, input]`, `w: [output, input]` as checkpoints store it, result `[n, output]`.
+pub fn linear(x: &[f32], w: &[f32], n: usize, input: usize, output: usize) -> Vec<f32> {
+    let mut y = vec![0.0; n * output];
+    let w = View::dense(w, output, input).transposed();
+    matmul(&mut y, 0.0, 1.0, View::dense(x, n, input), w, Threads::All);
+    y
+}
+
+/// Gradients of [`linear`] by its input, `dy · w`, and by its weight, `dyᵀ · x`.
+///
+/// # Shape
+/// `dy: [n, output]`, results `[n, input]` and `[output, input]`.
+pub fn linear_backward(
+    x: &[f32],
+    w: &[f32],
+    dy: &[f32],
+    n: usize,
+    input: usize,
+    output: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let (mut dx, mut dw) = (vec![0.0; n * input], vec![0.0; output * input]);
+    let dy = View::dense(dy, n, output);
+    matmul(
+        &mut dx,
+        0.0,
+        1.0,
+        dy,
+        View::dense(w, output, input),
+        Threads::All,
+    );
+    matmul(
+        &mut dw,
+        0.0,
+        1.0,
+        dy.transposed(),
+        View::dense(x, n, input),
+        Threads::All,
+    );
+    (dx, dw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::tests::{assert_close, values};
+
+    #[test]
+    fn agrees_with_the_naive_product_at_odd_shapes() {
+        for (n, input, output) in [(1, 1, 1), (3, 5, 7), (17, 33, 9), (64, 48, 130)] {
+            let (x, w, dy) = (
+                values(n * input, 1),
+                values(output * input, 2),
+                values(n * output, 3),
+            );
+            let mut expected = [
+                vec![0.0; n * output],
+                vec![0.0; n * input],
+                vec![0.0; output * input],
+            ];
+            for row in 0..n {
+                for o in 0..output {
+                    for i in 0..input {
+                        expected[0][row * output + o] += x[row * input + i] * w[o * input + i];
+                        expected[1][row * input + i] += dy[row * output + o] * w[o * input + i];
+                        expected[2][o * input + i] += dy[row * output + o] * x[row * input + i];
+                    }
+                }
+            }
+            let (dx, dw) = linear_backward(&x, &w, &dy, n, input, output);
+            for (found, expected) in [linear(&x, &w, n, input, output), dx, dw]
+                .iter()
+                .zip(&expected)
+            {
+                assert_close(found, expected, 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn keep_zero_overwrites_nan() {
+        let mut out = vec![f32::NAN];
+        matmul(
+            &mut out,
+            0.0,
+            2.0,
+            View::dense(&[3.0], 1, 1),
+            View::dense(&[4.0], 1, 1),
+            Threads::One,
+        );
+        assert_eq!(out, [24.0]);
+    }
+}

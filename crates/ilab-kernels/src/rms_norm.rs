@@ -1,0 +1,125 @@
+//! Root-mean-square normalisation.
+//!
+//! # Source
+//! Zhang and Sennrich 2019, equation 4: <https://arxiv.org/abs/1910.07467>.
+
+use rayon::prelude::*;
+
+use crate::ROWS_PER_TASK;
+
+/// `y = x / sqrt(mean(x²) + eps) · weight`, row by row.
+///
+/// # Shape
+/// `x: [N, C]`, `weight: [C]`, result `[N, C]`.
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+    let c = weight.len();
+    let mut y = vec![0.0; x.len()];
+    y.par_chunks_mut(c * ROWS_PER_TASK)
+        .zip(x.par_chunks(c * ROWS_PER_TASK))
+        .for_each(|(y, x)| {
+            for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                let scale = inverse_rms(x, eps);
+                for ((y, x), weight) in y.iter_mut().zip(x).zip(weight) {
+                    *y = x * scale * weight;
+                }
+            }
+        });
+    y
+}
+
+/// Gradients of [`rms_norm`] by `x` and `weight`.
+///
+/// # Shape
+/// `dy: [N, C]`, results `[N, C]` and `[C]`.
+pub fn rms_norm_backward(x: &[f32], weight: &[f32], dy: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let c = weight.len();
+    let mut dx = vec![0.0; x.len()];
+    let task = c * ROWS_PER_TASK;
+    let partial: Vec<Vec<f32>> = dx
+        .par_chunks_mut(task)
+        .zip(x.par_chunks(task))
+        .zip(dy.par_chunks(task))
+        .map(|((dx, x), dy)| {
+            let mut dweight = vec![0.0; c];
+            for ((dx, x), dy) in dx
+                .chunks_exact_mut(c)
+                .zip(x.chunks_exact(c))
+                .zip(dy.chunks_exact(c))
+            {
+                row_backward(dx, &mut dweight, x, weight, dy, eps);
+            }
+            dweight
+        })
+        .collect();
+    // Summed in the order of the rows, so that the result does not depend on the threads.
+    let mut dweight = vec![0.0; c];
+    for part in partial {
+        for (total, part) in dweight.iter_mut().zip(part) {
+            *total += part;
+        }
+    }
+    (dx, dweight)
+}
+
+fn row_backward(
+    dx: &mut [f32],
+    dweight: &mut [f32],
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    eps: f32,
+) {
+    let scale = inverse_rms(x, eps);
+    let dot: f32 = sum(x
+        .iter()
+        .zip(weight)
+        .zip(dy)
+        .map(|((x, weight), dy)| x * weight * dy));
+    let pull = dot * scale * scale * scale / x.len() as f32;
+    for ((((dx, dweight), x), weight), dy) in dx.iter_mut().zip(dweight).zip(x).zip(weight).zip(dy)
+    {
+        *dx = scale * weight * dy - pull * x;
+        *dweight += dy * x * scale;
+    }
+}
+
+fn inverse_rms(x: &[f32], eps: f32) -> f32 {
+    let mean_square = sum(x.iter().map(|x| x * x)) / x.len() as f32;
+    1.0 / (mean_square + eps).sqrt()
+}
+
+/// A sum in sixteen lanes: faster than one chain of additions, and closer to the exact value.
+fn sum(values: impl Iterator<Item = f32>) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    for (index, value) in values.enumerate() {
+        lanes[index % 16] += value;
+    }
+    lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::tests::{assert_close, check_gradient, values};
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        let (n, c, eps) = (3, 7, 1e-5);
+        let (x, weight, dy) = (values(n * c, 1), values(c, 2), values(n * c, 3));
+        let loss = |y: &[f32]| {
+            y.iter()
+                .zip(&dy)
+                .map(|(y, dy)| f64::from(y * dy))
+                .sum::<f64>()
+        };
+        let (dx, dweight) = rms_norm_backward(&x, &weight, &dy, eps);
+        check_gradient(&x, &dx, |x| loss(&rms_norm(x, &weight, eps)));
+        check_gradient(&weight, &dweight, |weight| loss(&rms_norm(&x, weight, eps)));
+    }
+
+    #[test]
+    fn rows_are_scaled_to_unit_mean_square() {
+        let y = rms_norm(&[3.0, 4.0], &[1.0, 1.0], 0.0);
+        assert_close(&y, &[3.0 / 12.5f32.sqrt(), 4.0 / 12.5f32.sqrt()], 1e-6);
+    }
+}

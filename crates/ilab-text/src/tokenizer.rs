@@ -1,0 +1,205 @@
+//! The tokenizer of a Hugging Face model folder: `tokenizer.json`, `tokenizer_config.json`, `chat_template.jinja`.
+
+use std::path::{Path, PathBuf};
+
+use ilab_base::io::{IoError, read_to_string};
+use serde_json::Value;
+
+use crate::template::{ChatTemplate, TemplateError};
+
+/// A tokenizer with its special tokens and chat template.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    template: ChatTemplate,
+    eos_token: String,
+    eos_id: u32,
+}
+
+/// Token ids and where each token stands in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoding {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Byte range of each token in the text; tokens that share a character share its range.
+    pub offsets: Vec<(usize, usize)>,
+}
+
+/// A tokenizer cannot be loaded or used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// `tokenizer_config.json` is not JSON.
+    #[error("`{}` is not valid JSON", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where it breaks.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `tokenizer.json` is not a tokenizer.
+    #[error("`{}` is not a tokenizer: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizer library said.
+        message: String,
+    },
+    /// The model folder has no chat template.
+    #[error("`{}` has no chat template", folder.display())]
+    NoTemplate {
+        /// The model folder.
+        folder: PathBuf,
+    },
+    /// The model folder names no end-of-sequence token, or one that the vocabulary does not hold.
+    #[error("`{}` names no end-of-sequence token of its vocabulary (`eos_token`: {eos_token:?})", folder.display())]
+    NoEos {
+        /// The model folder.
+        folder: PathBuf,
+        /// What `eos_token` says.
+        eos_token: String,
+    },
+    /// The chat template does not compile.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A text cannot be encoded or ids cannot be decoded.
+    #[error("the tokenizer failed: {message}")]
+    Failed {
+        /// What the tokenizer library said.
+        message: String,
+    },
+}
+
+impl ilab_base::hint::Hint for TokenizerError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Io(error) => error.hints(),
+            Self::Template(error) => error.hints(),
+            Self::Json { .. } | Self::Invalid { .. } => {
+                vec!["the file may be cut off: download or copy the model folder again".to_owned()]
+            }
+            Self::NoTemplate { .. } => {
+                vec!["use an instruction-tuned model, or add `chat_template` to its tokenizer_config.json".to_owned()]
+            }
+            Self::NoEos { .. } => vec!["set `eos_token` in tokenizer_config.json".to_owned()],
+            Self::Failed { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Tokenizer {
+    /// Loads the tokenizer of a model folder.
+    ///
+    /// # Errors
+    /// Missing or malformed files, no chat template, no usable `eos_token`.
+    pub fn from_dir(folder: &Path) -> Result<Self, TokenizerError> {
+        let path = folder.join("tokenizer.json");
+        let text = read_to_string(&path)?;
+        let inner: tokenizers::Tokenizer =
+            text.parse()
+                .map_err(|error: tokenizers::Error| TokenizerError::Invalid {
+                    path,
+                    message: error.to_string(),
+                })?;
+
+        let path = folder.join("tokenizer_config.json");
+        let config: Value = serde_json::from_str(&read_to_string(&path)?)
+            .map_err(|source| TokenizerError::Json { path, source })?;
+        let eos_token = token_text(&config, "eos_token");
+        let eos_id = inner
+            .token_to_id(&eos_token)
+            .ok_or_else(|| TokenizerError::NoEos {
+                folder: folder.to_owned(),
+                eos_token: eos_token.clone(),
+            })?;
+        let source = template_source(folder, &config)?;
+        let template = ChatTemplate::new(&source, &token_text(&config, "bos_token"), &eos_token)?;
+        Ok(Self {
+            inner,
+            template,
+            eos_token,
+            eos_id,
+        })
+    }
+
+    /// How many ids there are, added tokens included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The end-of-sequence token's id.
+    pub fn eos_id(&self) -> u32 {
+        self.eos_id
+    }
+
+    /// The end-of-sequence token's text.
+    pub fn eos_token(&self) -> &str {
+        &self.eos_token
+    }
+
+    /// The chat template.
+    pub fn template(&self) -> &ChatTemplate {
+        &self.template
+    }
+
+    /// Encodes text as it stands; special tokens written in it become their ids, none are added.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn encode(&self, text: &str) -> Result<Encoding, TokenizerError> {
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|error| TokenizerError::Failed {
+                message: error.to_string(),
+            })?;
+        Ok(Encoding {
+            ids: encoding.get_ids().to_vec(),
+            offsets: encoding.get_offsets().to_vec(),
+        })
+    }
+
+    /// Decodes ids; special tokens are written out.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        self.inner
+            .decode(ids, false)
+            .map_err(|error| TokenizerError::Failed {
+                message: error.to_string(),
+            })
+    }
+}
+
+/// A token is written as a string or as an object with `content`; absent and null are empty.
+fn token_text(config: &Value, key: &str) -> String {
+    let value = &config[key];
+    value
+        .as_str()
+        .or_else(|| value["content"].as_str())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// `chat_template.jinja` wins over the config, as in transformers; a list of named templates means its `default`.
+fn template_source(folder: &Path, config: &Value) -> Result<String, TokenizerError> {
+    let path = folder.join("chat_template.jinja");
+    if path.exists() {
+        return Ok(read_to_string(&path)?);
+    }
+    let template = &config["chat_template"];
+    let named = template
+        .as_array()
+        .and_then(|list| list.iter().find(|entry| entry["name"] == "default"));
+    template
+        .as_str()
+        .or_else(|| named.and_then(|entry| entry["template"].as_str()))
+        .map(str::to_owned)
+        .ok_or_else(|| TokenizerError::NoTemplate {
+            folder: folder.to_owned(),
+        })
+}
