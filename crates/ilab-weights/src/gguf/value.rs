@@ -161,6 +161,12 @@ impl From<String> for Value {
     }
 }
 
+impl From<Array> for Value {
+    fn from(array: Array) -> Self {
+        Self::Array(array)
+    }
+}
+
 /// Values of one type.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]

@@ -1,0 +1,66 @@
+//! Rows of a tensor, from the type they are stored in to the type they are written in.
+
+use half::{bf16, f16};
+use ilab_weights::gguf::{TensorSink, TensorType, q8_0};
+use ilab_weights::safetensors::{Checkpoint, CheckpointError, to_f32};
+
+use crate::error::ConvertError;
+use crate::plan::{PlannedTensor, Source};
+
+/// About how many bytes are encoded before they are handed on.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Writes one tensor; a row at a time is in memory, and the chunk that is being filled.
+pub(crate) fn write_tensor(
+    tensor: &PlannedTensor,
+    checkpoint: &Checkpoint,
+    sink: &mut TensorSink<'_>,
+) -> Result<(), ConvertError> {
+    let tensor_type = tensor.info.tensor_type;
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    let (name, rows) = match &tensor.source {
+        Source::Values(values) => {
+            encode(values, tensor_type, &mut chunk);
+            return Ok(sink.write(&chunk)?);
+        }
+        Source::Tensor { name, rows } => (name, rows),
+    };
+    let view = checkpoint.tensor(name)?;
+    let n_rows = match view.shape() {
+        [n_rows, _] => *n_rows,
+        _ => 1,
+    };
+    let row_bytes = view.data().len() / n_rows.max(1);
+    for row in 0..n_rows {
+        let begin = rows.stored_row(row) * row_bytes;
+        let stored = &view.data()[begin..begin + row_bytes];
+        let values = to_f32(view.dtype(), stored).ok_or_else(|| CheckpointError::Dtype {
+            name: name.clone(),
+            dtype: view.dtype(),
+        })?;
+        encode(&values, tensor_type, &mut chunk);
+        if chunk.len() >= CHUNK_BYTES {
+            sink.write(&chunk)?;
+            chunk.clear();
+        }
+    }
+    Ok(sink.write(&chunk)?)
+}
+
+/// Appends values in a type that [`OutputType`](crate::output_type::OutputType) chooses.
+fn encode(values: &[f32], tensor_type: TensorType, bytes: &mut Vec<u8>) {
+    match tensor_type {
+        TensorType::F16 => bytes.extend(
+            values
+                .iter()
+                .flat_map(|value| f16::from_f32(*value).to_le_bytes()),
+        ),
+        TensorType::BF16 => bytes.extend(
+            values
+                .iter()
+                .flat_map(|value| bf16::from_f32(*value).to_le_bytes()),
+        ),
+        TensorType::Q8_0 => q8_0::quantize(values, bytes),
+        _ => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+    }
+}

@@ -1,0 +1,125 @@
+//! A Llama model so small that a test can make it, convert it and run it: two layers of random weights.
+//!
+//! It has everything a real one has: grouped-query attention, a byte-level BPE tokenizer with special tokens and a chat
+//! template. The same seed always gives the same bytes.
+
+mod tokenizer;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+use ilab_base::io::{IoError, create_dir_all};
+use ilab_base::{atomic, hint::Hint};
+use ilab_convert::{ConvertError, OutputType, convert};
+use serde_json::json;
+
+pub use tokenizer::{CHAT_TEMPLATE, SPECIAL_TOKENS, vocabulary_size};
+
+/// Width of the residual stream.
+pub const HIDDEN_SIZE: usize = 64;
+/// Number of layers.
+pub const N_LAYERS: usize = 2;
+/// Number of query heads.
+pub const N_HEADS: usize = 4;
+/// Number of key-value heads.
+pub const N_KV_HEADS: usize = 2;
+/// Width of the feed-forward part.
+pub const INTERMEDIATE_SIZE: usize = 128;
+/// Longest sequence.
+pub const CONTEXT_LENGTH: usize = 512;
+
+/// The tiny model cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TinyLlamaError {
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The conversion to GGUF failed.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+}
+
+impl Hint for TinyLlamaError {}
+
+/// Writes a Hugging Face folder into `folder`: config, tokenizer and F32 weights drawn from `seed`.
+///
+/// # Errors
+/// The operating system's, with the path.
+pub fn write_hf(folder: &Path, seed: u64) -> Result<(), IoError> {
+    create_dir_all(folder)?;
+    let config = json!({
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": vocabulary_size(),
+        "hidden_size": HIDDEN_SIZE,
+        "intermediate_size": INTERMEDIATE_SIZE,
+        "num_hidden_layers": N_LAYERS,
+        "num_attention_heads": N_HEADS,
+        "num_key_value_heads": N_KV_HEADS,
+        "hidden_act": "silu",
+        "max_position_embeddings": CONTEXT_LENGTH,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "rope_scaling": null,
+        "tie_word_embeddings": false,
+        "attention_bias": false,
+        "mlp_bias": false,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "pad_token_id": 0,
+        "torch_dtype": "float32"
+    });
+    write_json(folder, "config.json", &config)?;
+    write_json(folder, "tokenizer.json", &tokenizer::tokenizer_json())?;
+    write_json(
+        folder,
+        "tokenizer_config.json",
+        &tokenizer::tokenizer_config_json(CONTEXT_LENGTH),
+    )?;
+    atomic::write(
+        folder.join("model.safetensors"),
+        &weights::safetensors(seed),
+    )
+}
+
+/// Writes the model of seed 0 as an F32 GGUF file into `folder` and returns its path.
+///
+/// # Errors
+/// The operating system's, with the path.
+pub fn write_gguf(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
+    let source = folder.join("tiny-llama");
+    write_hf(&source, 0)?;
+    let destination = folder.join("tiny-llama-f32.gguf");
+    convert(&source, &destination, OutputType::F32, &mut |_| Ok(()))?;
+    Ok(destination)
+}
+
+fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<(), IoError> {
+    atomic::write(folder.join(name), format!("{value:#}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use ilab_base::io::read;
+    use ilab_weights::gguf::GgufFile;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_files_and_a_readable_gguf() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write_gguf(folder.path()).unwrap();
+        let file = GgufFile::open(path).unwrap();
+        assert_eq!(file.architecture(), Some("llama"));
+        assert_eq!(file.tensors().len(), 3 + 9 * N_LAYERS);
+
+        let weights = |seed| {
+            let again = folder.path().join("again");
+            write_hf(&again, seed).unwrap();
+            read(again.join("model.safetensors")).unwrap()
+        };
+        let first = read(folder.path().join("tiny-llama/model.safetensors")).unwrap();
+        assert_eq!(weights(0), first);
+        assert_ne!(weights(1), first);
+    }
+}
