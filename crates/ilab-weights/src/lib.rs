@@ -4,3 +4,4 @@ pub mod gguf;
 
 pub mod config;
 pub mod safetensors;
+pub mod tensor_names;
