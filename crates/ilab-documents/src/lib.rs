@@ -1,1 +1,12 @@
 //! Documents to chunks that keep their headings.
+//!
+//! [`source`] finds the documents of a taxonomy leaf, in a folder or in a git repository; [`chunk`] cuts them into pieces
+//! that a model can be asked about.
+//!
+//! Deliberately absent: tokenizers (the caller counts tokens) and any network access except through the `git` program.
+
+pub mod chunk;
+mod folder;
+mod git;
+mod pattern;
+pub mod source;

@@ -1,0 +1,180 @@
+//! Documents in a git repository, through the `git` program so that the user's credentials and proxies work.
+//!
+//! The repository is kept bare: files are read from the object store at the asked commit, so two leaves with different
+//! commits never disturb each other and links cannot lead outside.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ilab_base::atomic::StagedDir;
+use ilab_base::io::{self, IoError};
+
+use crate::source::DocumentError;
+
+/// A repository on this machine.
+pub(crate) struct Repository {
+    folder: PathBuf,
+    url: String,
+}
+
+/// A file at a commit.
+pub(crate) struct Blob {
+    pub(crate) path: String,
+    object: String,
+}
+
+impl Repository {
+    /// Opens the copy of `url` below `cache`, cloning it first when there is none.
+    pub(crate) fn open(url: &str, cache: &Path) -> Result<Self, DocumentError> {
+        let folder = cache.join(folder_name(url));
+        let repository = Self {
+            folder,
+            url: url.to_owned(),
+        };
+        if !repository.folder.join("HEAD").is_file() {
+            io::create_dir_all(cache)?;
+            let staged = StagedDir::new(&repository.folder)?;
+            let target = staged.path().as_os_str();
+            repository.git(
+                None,
+                &[
+                    OsStr::new("clone"),
+                    OsStr::new("--quiet"),
+                    OsStr::new("--bare"),
+                    OsStr::new("--"),
+                    OsStr::new(url),
+                    target,
+                ],
+            )?;
+            staged.commit()?;
+        }
+        Ok(repository)
+    }
+
+    /// The commit that `revision` names. A branch is looked up anew each time; a commit that is known is not.
+    pub(crate) fn commit(&self, revision: &str) -> Result<String, DocumentError> {
+        let unknown = || DocumentError::UnknownCommit {
+            repository: self.url.clone(),
+            commit: revision.to_owned(),
+        };
+        if revision.starts_with('-') {
+            return Err(unknown());
+        }
+        let is_full_hash =
+            revision.len() >= 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let name = format!("{revision}^{{commit}}");
+        let resolve = || {
+            self.run(&["rev-parse", "--verify", "--quiet", &name])
+                .map(|hash| hash.trim().to_owned())
+        };
+        if is_full_hash && let Ok(hash) = resolve() {
+            return Ok(hash);
+        }
+        let fetched = self.run(&[
+            "fetch",
+            "--quiet",
+            "--tags",
+            "--force",
+            "origin",
+            "+refs/heads/*:refs/heads/*",
+        ]);
+        match (resolve(), fetched) {
+            (Ok(hash), _) => Ok(hash),
+            (Err(_), Err(error)) => Err(error),
+            (Err(_), Ok(_)) => Err(unknown()),
+        }
+    }
+
+    /// The files at a commit, sorted; links and submodules are left out.
+    pub(crate) fn files(&self, commit: &str) -> Result<Vec<Blob>, DocumentError> {
+        let listing = self.run(&["ls-tree", "-r", "-z", commit])?;
+        let mut files: Vec<Blob> = listing.split('\0').filter_map(blob).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// The content of a file.
+    pub(crate) fn read(&self, blob: &Blob) -> Result<Vec<u8>, DocumentError> {
+        self.git(
+            Some(&self.folder),
+            &["cat-file", "blob", &blob.object].map(OsStr::new),
+        )
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<String, DocumentError> {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        let output = self.git(Some(&self.folder), &arguments)?;
+        Ok(String::from_utf8_lossy(&output).into_owned())
+    }
+
+    fn git(&self, folder: Option<&Path>, arguments: &[&OsStr]) -> Result<Vec<u8>, DocumentError> {
+        let mut command = Command::new("git");
+        if let Some(folder) = folder {
+            command.arg("--git-dir").arg(folder);
+        }
+        command
+            .args(arguments)
+            // A question that nobody sees would wait for ever.
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .stdin(Stdio::null());
+        let output = command.output().map_err(|source| {
+            if source.kind() == std::io::ErrorKind::NotFound {
+                DocumentError::NoGit {
+                    repository: self.url.clone(),
+                }
+            } else {
+                IoError::new("run", "git", source).into()
+            }
+        })?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(DocumentError::Git {
+            repository: self.url.clone(),
+            action: arguments
+                .first()
+                .map(|word| word.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
+    }
+}
+
+/// `<mode> <type> <object>\t<path>`; plain files have mode 100644 or 100755.
+fn blob(line: &str) -> Option<Blob> {
+    let (head, path) = line.split_once('\t')?;
+    let mut fields = head.split(' ');
+    let mode = fields.next()?;
+    let object = fields.nth(1)?;
+    mode.starts_with("100").then(|| Blob {
+        path: path.to_owned(),
+        object: object.to_owned(),
+    })
+}
+
+/// A readable name that no other URL has.
+fn folder_name(url: &str) -> String {
+    let last = url
+        .trim_end_matches('/')
+        .rsplit(['/', ':', '\\'])
+        .next()
+        .unwrap_or_default();
+    let stem: String = last
+        .trim_end_matches(".git")
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(40)
+        .collect();
+    // FNV-1a: names folders in a cache, nothing that must resist an attacker who chooses both URLs.
+    let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{stem}-{hash:016x}.git")
+}
