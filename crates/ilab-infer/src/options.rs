@@ -1,0 +1,89 @@
+//! How a model is run.
+
+use std::path::PathBuf;
+
+use crate::error::EngineError;
+
+/// `LLAMA_MAX_SEQ` of llama.cpp.
+const MAX_SEQUENCES: u32 = 256;
+/// Prompts are computed in pieces of this many tokens; more makes a long prompt faster and the others wait longer.
+const DEFAULT_BATCH_TOKENS: u32 = 512;
+
+/// How numbers are kept in the key-value cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CachePrecision {
+    /// 16 bits, the usual choice.
+    #[default]
+    F16,
+    /// 32 bits: twice the memory, for comparing with other implementations.
+    F32,
+}
+
+/// How a model is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// The GGUF file.
+    pub model_path: PathBuf,
+    /// Tokens of a prompt and its answer together; at most what the model was trained on is used.
+    pub n_context_tokens: u32,
+    /// How many sequences are computed at once; each has a cache of `n_context_tokens`. More wait.
+    pub n_parallel_sequences: u32,
+    /// Threads to compute with; `None` takes as many as the machine has.
+    pub n_threads: Option<u32>,
+    /// Layers that a GPU computes; `None` is all of them, where there is a GPU.
+    pub n_gpu_layers: Option<u32>,
+    /// How many tokens of prompts are computed in one step.
+    pub n_batch_tokens: u32,
+    /// How the key-value cache is kept.
+    pub cache_precision: CachePrecision,
+}
+
+impl EngineOptions {
+    /// One sequence of up to 4,096 tokens.
+    pub fn new(model_path: impl Into<PathBuf>) -> Self {
+        Self {
+            model_path: model_path.into(),
+            n_context_tokens: 4096,
+            n_parallel_sequences: 1,
+            n_threads: None,
+            n_gpu_layers: None,
+            n_batch_tokens: DEFAULT_BATCH_TOKENS,
+            cache_precision: CachePrecision::default(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        // llama.cpp counts tokens of all sequences in 32 bits.
+        let max_context = i32::MAX.cast_unsigned() / self.n_parallel_sequences.max(1) / 2;
+        let checks = [
+            (
+                "n_parallel_sequences",
+                self.n_parallel_sequences,
+                MAX_SEQUENCES,
+            ),
+            ("n_context_tokens", self.n_context_tokens, max_context),
+            ("n_batch_tokens", self.n_batch_tokens, 1 << 20),
+            ("n_threads", self.n_threads.unwrap_or(1), 512),
+        ];
+        for (option, got, max) in checks {
+            if !(1..=max).contains(&got) {
+                return Err(EngineError::OptionOutOfRange {
+                    option,
+                    got: got.into(),
+                    min: 1,
+                    max: max.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of threads to compute with.
+    pub(crate) fn n_threads(&self) -> i32 {
+        let n_threads = self.n_threads.map_or_else(
+            || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            |n_threads| n_threads as usize,
+        );
+        i32::try_from(n_threads).unwrap_or(1)
+    }
+}
