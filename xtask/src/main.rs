@@ -1,2 +1,55 @@
 //! Development tasks.
-fn main() {}
+
+use std::error::Error as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub mod starter;
+pub mod tidy;
+
+/// Development tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Make the starter model.
+    #[command(subcommand)]
+    Starter(starter::Command),
+    /// Check what neither the compiler nor clippy does: layers, sizes, names, habits.
+    Tidy,
+}
+
+/// A task that failed.
+#[derive(Debug, thiserror::Error)]
+enum TaskError {
+    #[error(transparent)]
+    Starter(#[from] starter::error::StarterError),
+    #[error(transparent)]
+    Tidy(#[from] tidy::TidyError),
+}
+
+fn run(task: Task) -> Result<(), TaskError> {
+    match task {
+        Task::Starter(command) => Ok(starter::run(command)?),
+        Task::Tidy => Ok(tidy::run()?),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut stderr = std::io::stderr().lock();
+            let mut message = format!("error: {error}\n");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                message.push_str(&format!("  caused by: {cause}\n"));
+                source = cause.source();
+            }
+            // Nothing is left to do when standard error is closed.
+            let _ = stderr.write_all(message.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! One fact about one thing: its statement, its questions and its answers.
+
+use std::collections::BTreeMap;
+
+use ilab_base::seed::Rng;
+
+use crate::starter::draw::Draw as _;
+use crate::starter::lexicon::Lexicon;
+use crate::starter::name::Entity;
+use crate::starter::relation::{FILLERS, Relation};
+use crate::starter::template::{Context, Template};
+use crate::starter::value::{self, Value};
+use crate::starter::word::{capitalised, proper};
+
+/// A relation with its value and the random words that belong to it.
+#[derive(Debug, Clone)]
+pub struct Fact<'g> {
+    pub relation: &'g Relation,
+    pub value: Value,
+    fillers: BTreeMap<String, String>,
+}
+
+/// How the subject is called in a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mention {
+    Name,
+    /// "the bridge"
+    Head,
+    Pronoun,
+}
+
+/// How an answer looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerStyle {
+    /// The value and a full stop.
+    Bare,
+    /// The value alone.
+    Unstopped,
+    /// A whole sentence.
+    Sentence,
+}
+
+impl AnswerStyle {
+    /// A style as often as a reader would meet it.
+    pub fn draw(rng: &mut Rng) -> Self {
+        match rng.weighted(&[0.6, 0.06, 0.34]) {
+            0 => Self::Bare,
+            1 => Self::Unstopped,
+            _ => Self::Sentence,
+        }
+    }
+}
+
+impl<'g> Fact<'g> {
+    /// A fact of this relation with a random value.
+    pub fn draw(rng: &mut Rng, lexicon: &Lexicon, relation: &'g Relation) -> Self {
+        Self {
+            relation,
+            value: value::draw(rng, lexicon, &relation.value_kind),
+            fillers: BTreeMap::new(),
+        }
+    }
+
+    /// A sentence that states the fact.
+    pub fn state(
+        &mut self,
+        rng: &mut Rng,
+        lexicon: &Lexicon,
+        entity: &Entity,
+        mention: Mention,
+    ) -> String {
+        let frames = match mention {
+            Mention::Pronoun if !self.relation.pronoun_statements.is_empty() => {
+                &self.relation.pronoun_statements
+            }
+            _ => &self.relation.statements,
+        };
+        let relation = self.relation;
+        let answerable: Vec<&Template> = frames
+            .iter()
+            .filter(|frame| relation.questions.iter().any(|q| fillers_within(q, frame)))
+            .collect();
+        let frame = if answerable.is_empty() {
+            rng.pick(&relation.statements)
+        } else {
+            *rng.pick(&answerable)
+        };
+        for slot in frame.slots() {
+            self.draw_filler(rng, lexicon, slot);
+        }
+        ended(&self.render(frame, entity, mention))
+    }
+
+    /// A question that the statement answers and that names the subject.
+    pub fn question(&self, rng: &mut Rng, entity: &Entity, mention: Mention) -> String {
+        let known: Vec<&Template> = self
+            .relation
+            .questions
+            .iter()
+            .filter(|q| self.is_filled(q))
+            .collect();
+        let frame = if known.is_empty() {
+            &self.relation.questions[0]
+        } else {
+            *rng.pick(&known)
+        };
+        capitalised(&self.render(frame, entity, mention))
+    }
+
+    /// Whether one of its questions can be asked after the statement that was made.
+    pub fn is_askable(&self) -> bool {
+        self.relation.questions.iter().any(|q| self.is_filled(q))
+    }
+
+    /// The answer.
+    pub fn answer(&self, rng: &mut Rng, entity: &Entity, style: AnswerStyle) -> String {
+        let known: Vec<&Template> = self.relation.answers[1..]
+            .iter()
+            .filter(|a| self.is_filled(a))
+            .collect();
+        let frame = match style {
+            AnswerStyle::Sentence if !known.is_empty() => *rng.pick(&known),
+            _ => &self.relation.answers[0],
+        };
+        let text = capitalised(&self.render(frame, entity, Mention::Name));
+        match style {
+            AnswerStyle::Unstopped => text.trim_end_matches('.').to_owned(),
+            _ => ended(&text),
+        }
+    }
+
+    /// The fact as a line of a list of data, such as "Founder: Ada Bell", where the relation has such a line.
+    pub fn labelled(
+        &mut self,
+        rng: &mut Rng,
+        lexicon: &Lexicon,
+        entity: &Entity,
+    ) -> Option<String> {
+        if self.relation.labels.is_empty() {
+            return None;
+        }
+        let frame = rng.pick(&self.relation.labels);
+        for slot in frame.slots() {
+            self.draw_filler(rng, lexicon, slot);
+        }
+        Some(self.render(frame, entity, Mention::Name)).filter(|_| self.is_askable())
+    }
+
+    fn is_filled(&self, frame: &Template) -> bool {
+        fillers(frame).all(|slot| self.fillers.contains_key(slot))
+    }
+
+    fn render(&self, frame: &Template, entity: &Entity, mention: Mention) -> String {
+        frame.render(|slot, context| self.fill(slot, context, entity, mention))
+    }
+
+    fn fill(&self, slot: &str, context: Context<'_>, entity: &Entity, mention: Mention) -> String {
+        let [subject, possessive, object] = entity.pronoun;
+        match slot {
+            "X" if mention == Mention::Head => format!("the {}", entity.head),
+            "X" => entity.mention(),
+            "V" => self.value.in_context(context),
+            "It" | "He" | "She" => capitalised(subject),
+            "it" | "he" | "she" => subject.to_owned(),
+            "Its" | "His" => capitalised(possessive),
+            "its" | "his" => possessive.to_owned(),
+            "her" if context.after.starts_with(' ') => possessive.to_owned(),
+            "Her" => capitalised(possessive),
+            "him" | "her" => object.to_owned(),
+            "Him" => capitalised(object),
+            filler => self
+                .fillers
+                .get(filler)
+                .cloned()
+                .unwrap_or_else(|| "thing".to_owned()),
+        }
+    }
+
+    fn draw_filler(&mut self, rng: &mut Rng, lexicon: &Lexicon, slot: &str) {
+        if !FILLERS.contains(&slot) || self.fillers.contains_key(slot) {
+            return;
+        }
+        if let "do" | "does" | "did" | "done" | "doing" = slot {
+            let verb = rng.pick(&lexicon.verbs);
+            for (slot, form) in [
+                ("do", &verb.base),
+                ("does", &verb.present),
+                ("did", &verb.past),
+                ("done", &verb.participle),
+                ("doing", &verb.gerund),
+            ] {
+                self.fillers.insert(slot.to_owned(), form.clone());
+            }
+            return;
+        }
+        let words = loop {
+            let words = filler(rng, lexicon, slot);
+            if !self.fillers.values().any(|other| *other == words) && words != self.value.text {
+                break words;
+            }
+        };
+        self.fillers.insert(slot.to_owned(), words);
+    }
+}
+
+fn filler(rng: &mut Rng, lexicon: &Lexicon, slot: &str) -> String {
+    match slot.trim_end_matches('2') {
+        "adj" => rng.pick(&lexicon.adjectives).clone(),
+        "noun" => rng.pick(&lexicon.nouns).singular.clone(),
+        "nouns" => rng.pick(&lexicon.nouns).plural.clone(),
+        "animals" => rng
+            .pick(&[
+                "foxes", "birds", "cats", "dogs", "goats", "horses", "bees", "rats", "owls",
+                "hens", "wolves", "eels", "frogs", "hares", "moths", "gulls", "snakes", "deer",
+            ])
+            .to_string(),
+        "name" => proper(rng, lexicon),
+        kind => value::draw(rng, lexicon, kind).text,
+    }
+}
+
+fn fillers(frame: &Template) -> impl Iterator<Item = &str> {
+    frame.slots().filter(|slot| FILLERS.contains(slot))
+}
+
+fn fillers_within(question: &Template, statement: &Template) -> bool {
+    let is_verb = |slot: &str| ["do", "does", "did", "done", "doing"].contains(&slot);
+    fillers(question).all(|slot| {
+        statement
+            .slots()
+            .any(|s| s == slot || is_verb(s) && is_verb(slot))
+    })
+}
+
+/// The sentence with a full stop, unless it ends with a stop already.
+pub fn ended(sentence: &str) -> String {
+    let sentence = capitalised(sentence);
+    if sentence.ends_with(['.', '!', '?']) || sentence.ends_with(".\"") {
+        sentence
+    } else {
+        format!("{sentence}.")
+    }
+}

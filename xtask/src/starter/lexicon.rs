@@ -1,0 +1,214 @@
+//! The plain English words that documents are made of.
+
+use std::collections::HashMap;
+
+use crate::starter::grammar_error::GrammarError;
+
+/// A noun with its plural.
+#[derive(Debug, Clone)]
+pub struct Noun {
+    pub singular: String,
+    pub plural: String,
+}
+
+/// A transitive verb in the forms that sentences and questions need.
+#[derive(Debug, Clone)]
+pub struct Verb {
+    pub base: String,
+    pub present: String,
+    pub past: String,
+    pub participle: String,
+    pub gerund: String,
+}
+
+/// All word lists.
+#[derive(Debug)]
+pub struct Lexicon {
+    pub nouns: Vec<Noun>,
+    pub adjectives: Vec<String>,
+    pub verbs: Vec<Verb>,
+    pub activities: Vec<String>,
+    lists: HashMap<String, Vec<String>>,
+}
+
+impl Lexicon {
+    /// Reads the lists that the program carries.
+    pub fn embedded() -> Result<Self, GrammarError> {
+        Ok(Self {
+            nouns: words(include_str!("../../starter/lexicon/nouns.txt"))
+                .map(noun)
+                .collect(),
+            adjectives: words(include_str!("../../starter/lexicon/adjectives.txt"))
+                .map(str::to_owned)
+                .collect(),
+            verbs: words(include_str!("../../starter/lexicon/verbs.txt"))
+                .map(verb)
+                .collect(),
+            activities: lines(include_str!("../../starter/lexicon/activities.txt"))
+                .map(str::to_owned)
+                .collect(),
+            lists: sections(include_str!("../../starter/lexicon/lists.txt"))?,
+        })
+    }
+
+    /// The named list of `lists.txt`.
+    pub fn list(&self, name: &str) -> &[String] {
+        self.lists
+            .get(name)
+            .expect("every list named in the code is in lists.txt, which a test checks")
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    lines(text).flat_map(str::split_whitespace)
+}
+
+fn sections(text: &str) -> Result<HashMap<String, Vec<String>>, GrammarError> {
+    let mut sections: HashMap<String, Vec<String>> = HashMap::new();
+    let mut name = None;
+    for line in lines(text) {
+        if let Some(heading) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            name = Some(heading.to_owned());
+        } else if let Some(name) = &name {
+            let entries = line.split(',').map(str::trim).filter(|e| !e.is_empty());
+            sections
+                .entry(name.clone())
+                .or_default()
+                .extend(entries.map(str::to_owned));
+        } else {
+            return Err(GrammarError::WordOutsideSection {
+                line: line.to_owned(),
+            });
+        }
+    }
+    Ok(sections)
+}
+
+fn noun(entry: &str) -> Noun {
+    let (singular, plural) = match entry.split_once('/') {
+        Some((singular, plural)) => (singular, plural.to_owned()),
+        None => (entry, format!("{entry}s")),
+    };
+    Noun {
+        singular: singular.to_owned(),
+        plural,
+    }
+}
+
+fn verb(entry: &str) -> Verb {
+    let mut forms = entry.split('/');
+    let base = forms.next().unwrap_or(entry);
+    let past = forms
+        .next()
+        .map_or_else(|| with_suffix(base, "ed"), str::to_owned);
+    let participle = forms.next().map_or_else(|| past.clone(), str::to_owned);
+    let present = if ends_with_consonant_y(base) {
+        format!("{}ies", &base[..base.len() - 1])
+    } else if ["s", "x", "ch", "sh", "o"]
+        .iter()
+        .any(|e| base.ends_with(e))
+    {
+        format!("{base}es")
+    } else {
+        format!("{base}s")
+    };
+    Verb {
+        base: base.to_owned(),
+        present,
+        past,
+        participle,
+        gerund: with_suffix(base, "ing"),
+    }
+}
+
+/// Adds `ed` or `ing` with the spelling changes of regular verbs.
+fn with_suffix(base: &str, suffix: &str) -> String {
+    if suffix == "ed" && ends_with_consonant_y(base) {
+        return format!("{}ied", &base[..base.len() - 1]);
+    }
+    if base.ends_with("ie") {
+        return match suffix {
+            "ing" => format!("{}ying", &base[..base.len() - 2]),
+            _ => format!("{base}d"),
+        };
+    }
+    if base.ends_with('e') && !base.ends_with("ee") && !base.ends_with("ye") {
+        return format!("{}{suffix}", &base[..base.len() - 1]);
+    }
+    if base.ends_with('e') && suffix == "ed" {
+        return format!("{base}d");
+    }
+    if doubles_last_letter(base) {
+        return format!("{base}{}{suffix}", &base[base.len() - 1..]);
+    }
+    format!("{base}{suffix}")
+}
+
+fn is_vowel(letter: u8) -> bool {
+    b"aeiou".contains(&letter)
+}
+
+fn ends_with_consonant_y(base: &str) -> bool {
+    matches!(base.as_bytes(), [.., before, b'y'] if !is_vowel(*before))
+}
+
+/// One syllable ending in consonant, vowel, consonant; and the longer verbs of the list that are stressed at the end.
+fn doubles_last_letter(base: &str) -> bool {
+    let [.., first, middle, last] = base.as_bytes() else {
+        return false;
+    };
+    let closed =
+        !is_vowel(*first) && is_vowel(*middle) && !is_vowel(*last) && !b"wxy".contains(last);
+    let syllables = base
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| is_vowel(pair[1]) && !is_vowel(pair[0]))
+        .count()
+        + usize::from(is_vowel(base.as_bytes()[0]));
+    closed && (syllables == 1 || ["forget", "control"].contains(&base))
+        || ["quit", "travel"].contains(&base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verb_forms() {
+        let forms = |entry| {
+            let v = verb(entry);
+            format!(
+                "{} {} {} {} {}",
+                v.base, v.present, v.past, v.participle, v.gerund
+            )
+        };
+        assert_eq!(forms("carry"), "carry carries carried carried carrying");
+        assert_eq!(forms("trim"), "trim trims trimmed trimmed trimming");
+        assert_eq!(forms("dye"), "dye dyes dyed dyed dyeing");
+        assert_eq!(forms("tie"), "tie ties tied tied tying");
+        assert_eq!(forms("free"), "free frees freed freed freeing");
+        assert_eq!(forms("open"), "open opens opened opened opening");
+        assert_eq!(forms("take/took/taken"), "take takes took taken taking");
+        assert_eq!(forms("wash"), "wash washes washed washed washing");
+    }
+
+    #[test]
+    fn lists_are_large() {
+        let lexicon = Lexicon::embedded().expect("embedded lists parse");
+        assert!(lexicon.nouns.len() > 800, "{}", lexicon.nouns.len());
+        assert!(lexicon.adjectives.len() > 300);
+        assert!(lexicon.verbs.len() > 250);
+        assert!(lexicon.activities.len() > 120);
+    }
+
+    #[test]
+    fn text_before_a_section_is_refused() {
+        assert!(sections("bread, soup\n[food]\nbread").is_err());
+    }
+}

@@ -1,0 +1,64 @@
+//! Several questions about one text.
+
+use ilab_base::seed::Rng;
+
+use crate::starter::document::{self, QuestionAnswer};
+use crate::starter::draw::Draw as _;
+use crate::starter::fact::AnswerStyle;
+use crate::starter::grammar::Grammar;
+use crate::starter::sample::Sample;
+
+/// A chat about a document.
+pub fn sample(rng: &mut Rng, grammar: &Grammar) -> Sample {
+    let n_facts = rng.between(2, 9);
+    let document = document::any(rng, grammar, n_facts);
+    let style = AnswerStyle::draw(rng);
+    let mut questions = document.questions(rng, style);
+    questions.truncate(8);
+    if rng.chance(0.2) {
+        // The same fact in other words later on.
+        let again = document.questions(rng, style);
+        questions.extend(again.into_iter().take(2));
+    }
+    let mut sample = Sample {
+        unmask: rng.chance(0.25),
+        ..Sample::default()
+    };
+    ask(rng, &mut sample, &document.text, &questions);
+    sample
+}
+
+/// Puts the questions to the model, the text before the first one.
+pub fn ask(rng: &mut Rng, sample: &mut Sample, text: &str, questions: &[QuestionAnswer]) {
+    let Some((first, rest)) = questions.split_first() else {
+        return;
+    };
+    let QuestionAnswer {
+        question, answer, ..
+    } = first;
+    match rng.weighted(&[0.35, 0.15, 0.12, 0.1, 0.1, 0.18]) {
+        0 => sample.exchange(format!("{text}\n\n{question}"), answer),
+        1 => sample.exchange(format!("Read this text.\n\n{text}\n\n{question}"), answer),
+        2 => sample.exchange(format!("{question}\n\n{text}"), answer),
+        3 => sample.exchange(format!("Text:\n{text}\n\nQuestion: {question}"), answer),
+        4 => sample.exchange(
+            format!("Answer from the text.\n\n{text}\n\n{question}"),
+            answer,
+        ),
+        _ => {
+            let done = *rng.pick(&[
+                "I have read it.",
+                "What do you want to know?",
+                "Ask me about it.",
+            ]);
+            sample.exchange(text, done);
+            sample.exchange(question, answer);
+        }
+    }
+    for QuestionAnswer {
+        question, answer, ..
+    } in rest
+    {
+        sample.exchange(question, answer);
+    }
+}
