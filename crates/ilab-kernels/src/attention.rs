@@ -72,17 +72,7 @@ impl Heads {
     }
 }
 
-/// The columns of one head in the rows of one segment.
-fn head(data: &[f32], n_heads: usize, heads: Heads, task: Task, head_idx: usize) -> View<'_> {
-    let stride = n_heads * heads.width;
-    View::new(
-        &data[task.start * stride + head_idx * heads.width..],
-        task.length,
-        heads.width,
-        stride,
-    )
-}
-
+/// The columns of one head in rows `from..to` of one segment.
 fn rows<'a>(
     data: &'a [f32],
     n_heads: usize,

@@ -1,0 +1,70 @@
+//! Checkpoints: Hugging Face model folders that appear whole or not at all.
+
+use std::path::Path;
+
+use ilab_base::atomic::{StagedDir, write};
+use ilab_base::io::{WithPath, read};
+use ilab_weights::safetensors::{self, FloatType};
+
+use crate::model::Model;
+use crate::ops::with_slice;
+use crate::trainer::TrainError;
+
+/// Files of the source model that make a checkpoint usable on its own.
+const COMPANIONS: [&str; 5] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
+
+/// Writes the weights, `config.json` and what of the tokenizer stands in `source`, under a temporary name. The caller may
+/// add files before it commits.
+///
+/// # Errors
+/// Any operating system error, with the path; nothing is left behind.
+pub fn stage(
+    model: &Model,
+    source: &Path,
+    destination: &Path,
+    float_type: FloatType,
+) -> Result<StagedDir, TrainError> {
+    let staged = StagedDir::new(destination)?;
+    let folder = staged.path();
+    write_weights(model, &folder.join("model.safetensors"), float_type)?;
+    for name in COMPANIONS {
+        let path = source.join(name);
+        if path.exists() {
+            write(folder.join(name), &read(&path)?)?;
+        }
+    }
+    let mut config = model.config().clone();
+    let dtype = if float_type == FloatType::F32 {
+        "float32"
+    } else {
+        "bfloat16"
+    };
+    config.rest.insert("torch_dtype".to_owned(), dtype.into());
+    let text = serde_json::to_vec_pretty(&config)
+        .map_err(std::io::Error::from)
+        .with_path("write", folder)?;
+    write(folder.join("config.json"), &text)?;
+    Ok(staged)
+}
+
+fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
+    let mut values = Vec::new();
+    for (name, weight) in model.weights() {
+        values.push((
+            name.clone(),
+            weight.dims().to_vec(),
+            with_slice(weight, <[f32]>::to_vec)?,
+        ));
+    }
+    let tensors: Vec<_> = values
+        .iter()
+        .map(|(name, shape, values)| (name.clone(), shape.clone(), &values[..]))
+        .collect();
+    Ok(safetensors::write(path, &tensors, float_type)?)
+}

@@ -1,0 +1,216 @@
+//! The Llama architecture, trainable.
+//!
+//! # Source
+//! `modeling_llama.py` of transformers 4.57, against which logits, loss and every gradient are tested.
+//! <https://github.com/huggingface/transformers/blob/v4.57.1/src/transformers/models/llama/modeling_llama.py>
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor, Var};
+use ilab_kernels::attention::Heads;
+use ilab_kernels::rope::RopeTable;
+use ilab_weights::config::{ModelConfig, RopeScaling, llama_tensors};
+use ilab_weights::safetensors::Checkpoint;
+
+use crate::ops::{Rotary, attention, cross_entropy_sum, linear, rms_norm, rope, swiglu};
+use crate::packing::Batch;
+use crate::trainer::TrainError;
+
+/// A Llama model whose weights can be trained. Weights are f32 and carry the names of Hugging Face checkpoints.
+#[derive(Debug)]
+pub struct Model {
+    config: ModelConfig,
+    weights: BTreeMap<String, Var>,
+    rope_table: Arc<RopeTable>,
+    heads: Heads,
+}
+
+impl Model {
+    /// Loads a Hugging Face model folder for sequences of up to `max_seq_len` tokens.
+    ///
+    /// # Errors
+    /// A configuration or weights that are missing, damaged, or of another architecture.
+    pub fn from_dir(folder: &Path, max_seq_len: usize) -> Result<Self, TrainError> {
+        let config = ModelConfig::from_dir(folder)?;
+        let checkpoint = Checkpoint::open(folder)?;
+        Self::new(config, max_seq_len, |name, shape| {
+            Ok(checkpoint.read_f32(name, shape)?)
+        })
+    }
+
+    /// A model whose weights come from `value(name, shape)`, row-major.
+    ///
+    /// # Errors
+    /// Whatever `value` returns.
+    pub fn new(
+        config: ModelConfig,
+        max_seq_len: usize,
+        mut value: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>,
+    ) -> Result<Self, TrainError> {
+        let mut weights = BTreeMap::new();
+        for (name, shape) in llama_tensors(&config) {
+            let tensor = Tensor::from_vec(value(&name, &shape)?, shape, &Device::Cpu)?;
+            weights.insert(name, Var::from_tensor(&tensor)?);
+        }
+        let rope_table = Arc::new(RopeTable::new(&rope_frequencies(&config), max_seq_len));
+        let heads = Heads {
+            n_query: config.num_attention_heads,
+            n_kv: config.n_kv_heads(),
+            width: config.head_dim(),
+        };
+        Ok(Self {
+            config,
+            weights,
+            rope_table,
+            heads,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// All weights by name.
+    pub fn weights(&self) -> &BTreeMap<String, Var> {
+        &self.weights
+    }
+
+    /// How many numbers the model consists of.
+    pub fn n_parameters(&self) -> usize {
+        self.weights
+            .values()
+            .map(|weight| weight.elem_count())
+            .sum()
+    }
+
+    /// Sum of the losses of all learned tokens of a batch: a scalar that knows its gradients.
+    ///
+    /// # Errors
+    /// Token ids outside the vocabulary, or sequences longer than the model was loaded for.
+    pub fn loss_sum(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+        cross_entropy_sum(&self.hidden(batch)?, self.output_weight()?, &batch.targets)
+    }
+
+    /// The score of every token of the vocabulary after each row.
+    ///
+    /// # Shape
+    /// Result `[N, V]`.
+    ///
+    /// # Errors
+    /// As for [`Model::loss_sum`].
+    pub fn logits(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+        linear(&self.hidden(batch)?, self.output_weight()?)
+    }
+
+    /// The residual stream after the last normalisation, `[N, C]`.
+    fn hidden(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+        let n = batch.input_ids.len();
+        let ids = Tensor::from_slice(&batch.input_ids, n, &Device::Cpu)?.to_dtype(DType::U32)?;
+        let rotary = Rotary {
+            table: Arc::clone(&self.rope_table),
+            positions: Arc::clone(&batch.positions),
+        };
+        let mut x = self
+            .weight("model.embed_tokens.weight")?
+            .index_select(&ids, 0)?; // (N, C)
+        for layer_idx in 0..self.config.num_hidden_layers {
+            x = self.layer(
+                &x,
+                &format!("model.layers.{layer_idx}"),
+                &rotary,
+                &batch.segments,
+            )?;
+        }
+        self.norm(&x, "model.norm")
+    }
+
+    fn layer(
+        &self,
+        x: &Tensor,
+        prefix: &str,
+        rotary: &Rotary,
+        segments: &Arc<Vec<usize>>,
+    ) -> candle_core::Result<Tensor> {
+        let project =
+            |x: &Tensor, name: &str| linear(x, self.weight(&format!("{prefix}.{name}.weight"))?);
+        let normed = self.norm(x, &format!("{prefix}.input_layernorm"))?;
+        let q = rope(&project(&normed, "self_attn.q_proj")?, rotary)?; // (N, H·D)
+        let k = rope(&project(&normed, "self_attn.k_proj")?, rotary)?; // (N, K·D)
+        let v = project(&normed, "self_attn.v_proj")?;
+        let attended = attention(&q, &k, &v, self.heads, segments)?;
+        let x = (x + project(&attended, "self_attn.o_proj")?)?;
+        let normed = self.norm(&x, &format!("{prefix}.post_attention_layernorm"))?;
+        let gated = swiglu(
+            &project(&normed, "mlp.gate_proj")?,
+            &project(&normed, "mlp.up_proj")?,
+        )?;
+        x + project(&gated, "mlp.down_proj")?
+    }
+
+    fn norm(&self, x: &Tensor, name: &str) -> candle_core::Result<Tensor> {
+        #[allow(clippy::cast_possible_truncation)]
+        let eps = self.config.rms_norm_eps as f32;
+        rms_norm(x, self.weight(&format!("{name}.weight"))?, eps)
+    }
+
+    fn output_weight(&self) -> candle_core::Result<&Tensor> {
+        let name = if self.config.tie_word_embeddings {
+            "model.embed_tokens.weight"
+        } else {
+            "lm_head.weight"
+        };
+        self.weight(name)
+    }
+
+    fn weight(&self, name: &str) -> candle_core::Result<&Tensor> {
+        match self.weights.get(name) {
+            Some(weight) => Ok(weight.as_tensor()),
+            None => candle_core::bail!("the model has no weight `{name}`"),
+        }
+    }
+}
+
+/// Rotary frequencies, in radians a position, one for each pair of elements of a head.
+fn rope_frequencies(config: &ModelConfig) -> Vec<f32> {
+    let width = config.head_dim();
+    (0..width / 2)
+        .map(|pair| {
+            let frequency = config.rope_theta.powf(-2.0 * pair as f64 / width as f64);
+            let scaled = match &config.rope_scaling {
+                Some(scaling) if scaling.rope_type == "llama3" => {
+                    llama3_frequency(frequency, scaling)
+                }
+                _ => frequency,
+            };
+            #[allow(clippy::cast_possible_truncation)]
+            let frequency = scaled as f32;
+            frequency
+        })
+        .collect()
+}
+
+/// Slow rotations are stretched by `factor`, fast ones kept, those between blended.
+///
+/// # Source
+/// `_compute_llama3_parameters`:
+/// <https://github.com/huggingface/transformers/blob/v4.57.1/src/transformers/modeling_rope_utils.py>
+fn llama3_frequency(frequency: f64, scaling: &RopeScaling) -> f64 {
+    let factor = scaling.factor.unwrap_or(8.0);
+    let (low, high) = (
+        scaling.low_freq_factor.unwrap_or(1.0),
+        scaling.high_freq_factor.unwrap_or(4.0),
+    );
+    let context = scaling.original_max_position_embeddings.unwrap_or(8192) as f64;
+    let turns = context * frequency / (2.0 * std::f64::consts::PI);
+    if turns < low {
+        frequency / factor
+    } else if turns > high {
+        frequency
+    } else {
+        let smooth = (turns - low) / (high - low);
+        (1.0 - smooth) * frequency / factor + smooth * frequency
+    }
+}

@@ -1,0 +1,164 @@
+//! The optimiser: gradients of a step, their norm, and AdamW over f32 weights.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var};
+use ilab_kernels::adamw::{AdamW, Schedule, sum_of_squares};
+
+use crate::ops::{slice_mut, with_slice};
+
+/// Gradients added up over the batches of one step.
+#[derive(Debug, Default)]
+pub struct Gradients {
+    sums: BTreeMap<String, Vec<f32>>,
+}
+
+impl Gradients {
+    /// Adds the gradients of one batch.
+    ///
+    /// # Errors
+    /// A gradient that is not f32.
+    pub fn add(&mut self, weights: &BTreeMap<String, Var>, gradients: &GradStore) -> Result<()> {
+        for (name, weight) in weights {
+            let Some(gradient) = gradients.get(weight) else {
+                continue;
+            };
+            with_slice(gradient, |values| match self.sums.get_mut(name) {
+                Some(sum) => {
+                    for (sum, value) in sum.iter_mut().zip(values) {
+                        *sum += value;
+                    }
+                }
+                None => {
+                    self.sums.insert(name.clone(), values.to_vec());
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The Euclidean norm of all gradients together.
+    pub fn norm(&self) -> f64 {
+        self.sums
+            .values()
+            .map(|sum| sum_of_squares(sum))
+            .sum::<f64>()
+            .sqrt()
+    }
+
+    /// One weight's gradient.
+    pub fn of(&self, name: &str) -> Option<&[f32]> {
+        self.sums.get(name).map(Vec::as_slice)
+    }
+}
+
+/// AdamW with its two moments for every weight. Weights of one axis (norms) are not decayed.
+#[derive(Debug)]
+pub struct Optimiser {
+    adamw: AdamW,
+    moments: BTreeMap<String, Mutex<Moments>>,
+    n_steps: u64,
+}
+
+#[derive(Debug)]
+struct Moments {
+    first: Vec<f32>,
+    second: Vec<f32>,
+}
+
+impl Optimiser {
+    /// Starts with both moments at zero.
+    pub fn new(adamw: AdamW, weights: &BTreeMap<String, Var>) -> Self {
+        let moments = weights.iter().map(|(name, weight)| {
+            let n = weight.elem_count();
+            (
+                name.clone(),
+                Mutex::new(Moments {
+                    first: vec![0.0; n],
+                    second: vec![0.0; n],
+                }),
+            )
+        });
+        Self {
+            adamw,
+            moments: moments.collect(),
+            n_steps: 0,
+        }
+    }
+
+    /// One step with the gradients scaled down to `max_norm` where their norm is larger; returns the norm before that.
+    ///
+    /// # Errors
+    /// A weight that is not a contiguous f32 tensor of the CPU.
+    pub fn step(
+        &mut self,
+        weights: &BTreeMap<String, Var>,
+        gradients: &Gradients,
+        lr: f64,
+        max_norm: f64,
+    ) -> Result<f64> {
+        self.n_steps += 1;
+        let norm = gradients.norm();
+        #[allow(clippy::cast_possible_truncation)]
+        let schedule = Schedule {
+            lr: lr as f32,
+            gradient_scale: if norm > max_norm {
+                (max_norm / (norm + 1e-6)) as f32
+            } else {
+                1.0
+            },
+            step: self.n_steps,
+        };
+        for (name, weight) in weights {
+            let (Some(gradient), Some(moments)) = (gradients.of(name), self.moments.get(name))
+            else {
+                continue;
+            };
+            let is_decayed = weight.rank() > 1;
+            let adamw = AdamW {
+                weight_decay: if is_decayed {
+                    self.adamw.weight_decay
+                } else {
+                    0.0
+                },
+                ..self.adamw
+            };
+            weight.inplace_op1(&Update {
+                adamw,
+                gradient,
+                moments,
+                schedule,
+            })?;
+        }
+        Ok(norm)
+    }
+}
+
+/// AdamW on the storage of one weight.
+struct Update<'a> {
+    adamw: AdamW,
+    gradient: &'a [f32],
+    moments: &'a Mutex<Moments>,
+    schedule: Schedule,
+}
+
+impl InplaceOp1 for Update<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let Moments { first, second } = &mut *moments;
+        self.adamw.step(
+            slice_mut(storage, layout)?,
+            first,
+            second,
+            self.gradient,
+            self.schedule,
+        );
+        Ok(())
+    }
+}
