@@ -303,5 +303,8 @@ pub enum StreamEvent {
 /// A model that answers piece by piece.
 pub trait Streamer: Completer {
     /// Answers one request as it is generated. Dropping the stream cancels it.
-    fn stream(&self, request: Request) -> futures::stream::BoxStream<'static, Result<StreamEvent, CompletionError>>;
+    fn stream(
+        &self,
+        request: Request,
+    ) -> futures::stream::BoxStream<'static, Result<StreamEvent, CompletionError>>;
 }

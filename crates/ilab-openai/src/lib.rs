@@ -4,3 +4,8 @@
 //! Deliberately absent: any engine, any server, and anything that reads keys from the environment.
 
 pub mod completer;
+pub mod wire;
+
+pub mod sse;
+
+pub mod client;

@@ -1,0 +1,398 @@
+//! The other end: address, key, patience, and what its answers mean before anyone looks inside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ilab_base::hint::Hint;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::key::ApiKey;
+use crate::client::retry::{Attempts, Failure, RetryPolicy};
+use crate::completer::CompletionError;
+use crate::wire;
+use crate::wire::models::{Model, ModelList};
+
+/// The most bytes that an answer may have.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// How much of an unexpected answer is shown.
+const N_SHOWN_CHARACTERS: usize = 200;
+
+/// How to reach an endpoint.
+#[derive(Debug, Clone)]
+pub struct EndpointOptions {
+    /// The base URL, usually ending in `/v1`.
+    pub url: String,
+    /// Sent as a bearer token when there is one.
+    pub api_key: Option<ApiKey>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long the endpoint may send nothing at all: a whole answer of a slow machine fits in here.
+    pub silence_timeout: Duration,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+impl EndpointOptions {
+    /// Options with the usual patience.
+    pub fn new(url: impl Into<String>, api_key: Option<ApiKey>) -> Self {
+        Self {
+            url: url.into(),
+            api_key,
+            connect_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(600),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// An endpoint cannot even be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// The URL is no HTTP URL.
+    #[error("`{url}` is not an HTTP URL: {reason}")]
+    InvalidUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key has characters that no HTTP header can carry.
+    #[error("the API key has characters that cannot be sent: line breaks or control characters")]
+    InvalidApiKey,
+    /// TLS could not be set up.
+    #[error("the HTTPS client cannot be set up")]
+    Tls(#[source] reqwest::Error),
+}
+
+impl Hint for EndpointError {
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::InvalidUrl { .. } => "write it as `http://HOST:PORT/v1`",
+            Self::InvalidApiKey => "check for a line break at the end of the key",
+            Self::Tls(_) => {
+                "install your system's certificates (the package is usually called `ca-certificates`)"
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+/// A reachable endpoint. Clones share its connections.
+#[derive(Clone)]
+pub struct Endpoint {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: reqwest::Client,
+    url: String,
+    shown_url: String,
+    api_key: Option<ApiKey>,
+    retry: RetryPolicy,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Endpoint")
+            .field("url", &self.inner.shown_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// Sets up the client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`EndpointError`] for a URL or key that cannot be used.
+    pub fn new(options: EndpointOptions) -> Result<Self, EndpointError> {
+        let url = parse_url(&options.url)?;
+        let mut headers = HeaderMap::new();
+        if let Some(key) = &options.api_key {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.secret()))
+                .map_err(|_| EndpointError::InvalidApiKey)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        // Fails only when one is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(options.connect_timeout)
+            .read_timeout(options.silence_timeout)
+            .user_agent(concat!("ilab/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(EndpointError::Tls)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                shown_url: without_credentials(&url),
+                url: url.as_str().trim_end_matches('/').to_owned(),
+                api_key: options.api_key,
+                retry: options.retry,
+            }),
+        })
+    }
+
+    /// The base URL as it may be shown: without credentials.
+    pub fn url(&self) -> &str {
+        &self.inner.shown_url
+    }
+
+    /// Posts `body` and reads the answer as `T`, with retries.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CompletionError> {
+        let request = self.request(Method::POST, path).json(body);
+        let bytes = self.bytes_of(&request).await?;
+        self.parse(&bytes)
+    }
+
+    /// Posts `body` and returns the answer as soon as its status is known to be good, with retries until then.
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response, CompletionError> {
+        let request = self.request(Method::POST, path).json(body);
+        let mut attempts = Attempts::new(&self.inner.retry);
+        loop {
+            match self.send(&request, attempts.number).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => attempts.after(failure).await?,
+            }
+        }
+    }
+
+    async fn bytes_of(&self, request: &RequestBuilder) -> Result<Vec<u8>, CompletionError> {
+        let mut attempts = Attempts::new(&self.inner.retry);
+        loop {
+            let answer = match self.send(request, attempts.number).await {
+                Ok(response) => self.read(response, attempts.number).await,
+                Err(failure) => Err(failure),
+            };
+            match answer {
+                Ok(bytes) => return Ok(bytes),
+                Err(failure) => attempts.after(failure).await?,
+            }
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.inner
+            .client
+            .request(method, format!("{}/{path}", self.inner.url))
+    }
+
+    async fn send(&self, request: &RequestBuilder, attempt: u32) -> Result<Response, Failure> {
+        let request = request
+            .try_clone()
+            .expect("a request whose body is in memory can be cloned");
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.connection_failure(&error, attempt))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        let body = self.read(response, attempt).await?;
+        Err(self.status_failure(status, retry_after, &body, attempt))
+    }
+
+    async fn read(&self, mut response: Response, attempt: u32) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        loop {
+            let piece = response
+                .chunk()
+                .await
+                .map_err(|error| self.connection_failure(&error, attempt))?;
+            let Some(piece) = piece else { return Ok(body) };
+            if body.len() + piece.len() > MAX_ANSWER_BYTES {
+                let reason = format!("it has more than {MAX_ANSWER_BYTES} bytes");
+                return Err(Failure::lasting(self.invalid(&reason, &body)));
+            }
+            body.extend_from_slice(&piece);
+        }
+    }
+
+    /// What a status that is no success means.
+    fn status_failure(
+        &self,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        body: &[u8],
+        attempt: u32,
+    ) -> Failure {
+        let message = self.redact(&wire::error::message_in(body).unwrap_or_else(|| shown(body)));
+        let url = self.inner.shown_url.clone();
+        let code = status.as_u16();
+        let error = match code {
+            401 | 403 => CompletionError::Unauthorized {
+                url,
+                status: code,
+                message,
+            },
+            429 => CompletionError::RateLimited {
+                url,
+                retry_after,
+                message,
+            },
+            408 | 409 | 500.. => CompletionError::Unavailable {
+                url,
+                n_attempts: attempt,
+                message: format!("HTTP {code}: {message}"),
+            },
+            _ => context_overflow(body, &message).unwrap_or(CompletionError::Rejected {
+                status: code,
+                message,
+            }),
+        };
+        Failure {
+            is_transient: matches!(
+                error,
+                CompletionError::RateLimited { .. } | CompletionError::Unavailable { .. }
+            ),
+            error,
+            retry_after,
+        }
+    }
+
+    pub(super) fn connection_failure(&self, error: &reqwest::Error, attempt: u32) -> Failure {
+        Failure {
+            error: CompletionError::Unavailable {
+                url: self.inner.shown_url.clone(),
+                n_attempts: attempt,
+                message: self.redact(&causes(error)),
+            },
+            is_transient: true,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, CompletionError> {
+        serde_json::from_slice(body).map_err(|error| self.invalid(&error.to_string(), body))
+    }
+
+    /// The answer is not what the protocol says: `reason`, and how the answer begins.
+    pub(super) fn invalid(&self, reason: &str, body: &[u8]) -> CompletionError {
+        CompletionError::InvalidResponse {
+            url: self.inner.shown_url.clone(),
+            message: self.redact(&format!("{reason}; it begins with {}", shown(body))),
+        }
+    }
+
+    /// A failure that the endpoint reports inside a stream that began well.
+    pub(super) fn broken_stream(&self, message: &str) -> CompletionError {
+        CompletionError::Unavailable {
+            url: self.inner.shown_url.clone(),
+            n_attempts: 1,
+            message: self.redact(message),
+        }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        match &self.inner.api_key {
+            Some(key) => key.redact(text),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// The models that an endpoint has.
+///
+/// # Errors
+/// [`CompletionError`] when it cannot be asked or does not answer in the protocol.
+pub async fn list_models(endpoint: &Endpoint) -> Result<Vec<Model>, CompletionError> {
+    let request = endpoint.request(Method::GET, "models");
+    let bytes = endpoint.bytes_of(&request).await?;
+    let list: ModelList = endpoint.parse(&bytes)?;
+    Ok(list.data)
+}
+
+fn parse_url(text: &str) -> Result<Url, EndpointError> {
+    let invalid = |reason: String| EndpointError::InvalidUrl {
+        url: Url::parse(text).map_or_else(|_| text.to_owned(), |url| without_credentials(&url)),
+        reason,
+    };
+    let url = Url::parse(text.trim()).map_err(|error| invalid(error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        scheme => Err(invalid(format!(
+            "it begins with `{scheme}:`, not `http:` or `https:`"
+        ))),
+    }
+}
+
+fn without_credentials(url: &Url) -> String {
+    let mut url = url.clone();
+    // Fails only for URLs that cannot carry credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// Reads the delay in seconds; the other form, a date, needs a clock that agrees with the endpoint's and is not used.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A refused prompt that is too long. OpenAI, vLLM and our server put the limit first and the prompt's length second.
+fn context_overflow(body: &[u8], message: &str) -> Option<CompletionError> {
+    if wire::error::code_in(body)? != "context_length_exceeded" {
+        return None;
+    }
+    let mut numbers = message
+        .split(|character: char| !character.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok());
+    let (n_context_tokens, n_prompt_tokens) = (numbers.next()?, numbers.next()?);
+    Some(CompletionError::ContextOverflow {
+        n_prompt_tokens,
+        n_context_tokens,
+    })
+}
+
+fn shown(body: &[u8]) -> String {
+    if body.is_empty() {
+        return "nothing at all".to_owned();
+    }
+    let start = &body[..body.len().min(4 * N_SHOWN_CHARACTERS)];
+    let text: String = String::from_utf8_lossy(start)
+        .chars()
+        .take(N_SHOWN_CHARACTERS)
+        .collect();
+    format!("{:?}", text.trim())
+}
+
+/// reqwest's own message says only "error sending request"; the reason is in its causes.
+fn causes(error: &reqwest::Error) -> String {
+    let mut reasons = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        reasons.push(error.to_string());
+        cause = error.source();
+    }
+    if error.is_timeout() {
+        reasons.insert(0, "no answer in time".to_owned());
+    }
+    reasons.dedup();
+    if reasons.is_empty() {
+        reasons.push("the connection broke".to_owned());
+    }
+    reasons.join(": ")
+}

@@ -1,0 +1,118 @@
+//! [`Completer`] and [`Streamer`] over HTTP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+use crate::client::answer::{self, WireRequest};
+use crate::client::endpoint::Endpoint;
+use crate::client::stream;
+use crate::completer::{
+    Completer, Completion, CompletionError, Request, StreamEvent, Streamer, Usage,
+};
+
+/// A model behind an endpoint: `/chat/completions` for conversations, `/completions` for texts.
+#[derive(Debug, Clone)]
+pub struct HttpCompleter {
+    endpoint: Endpoint,
+    model: String,
+    takes_one_choice_only: Arc<AtomicBool>,
+}
+
+impl HttpCompleter {
+    /// The model named `model` behind `endpoint`.
+    pub fn new(endpoint: Endpoint, model: impl Into<String>) -> Self {
+        Self {
+            endpoint,
+            model: model.into(),
+            takes_one_choice_only: Arc::default(),
+        }
+    }
+
+    /// Where the model is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Asks until there are as many answers as asked for: not every server knows `n`.
+    async fn complete_all(&self, mut request: Request) -> Result<Completion, CompletionError> {
+        let n_choices = request.sampling.n_choices();
+        let seed = request.sampling.seed;
+        let mut choices = Vec::new();
+        let mut usage = Usage::default();
+        while (choices.len() as u64) < u64::from(n_choices) {
+            let n_found = u32::try_from(choices.len()).unwrap_or(u32::MAX);
+            request.sampling.n = n_choices - n_found;
+            // Choice `i` draws from `seed + i`, whichever request it comes from.
+            request.sampling.seed = seed.map(|seed| seed.wrapping_add(u64::from(n_found)));
+            let completion = self.complete_some(&request).await?;
+            choices.extend(completion.choices);
+            usage.prompt_tokens = usage
+                .prompt_tokens
+                .saturating_add(completion.usage.prompt_tokens);
+            usage.completion_tokens = usage
+                .completion_tokens
+                .saturating_add(completion.usage.completion_tokens);
+        }
+        choices.truncate(n_choices as usize);
+        Ok(Completion { choices, usage })
+    }
+
+    /// One request, answered with at least one choice.
+    async fn complete_some(&self, request: &Request) -> Result<Completion, CompletionError> {
+        if request.sampling.n_choices() == 1 {
+            return self.complete_once(request).await;
+        }
+        let mut single = request.clone();
+        single.sampling.n = 1;
+        if self.takes_one_choice_only.load(Ordering::Relaxed) {
+            return self.complete_once(&single).await;
+        }
+        match self.complete_once(request).await {
+            // Some servers refuse `n` above 1 outright; whether that was the reason shows when 1 is not refused.
+            Err(refusal @ CompletionError::Rejected { .. }) => {
+                let completion = self.complete_once(&single).await.map_err(|_| refusal)?;
+                self.takes_one_choice_only.store(true, Ordering::Relaxed);
+                Ok(completion)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn complete_once(&self, request: &Request) -> Result<Completion, CompletionError> {
+        let completion = match WireRequest::new(&self.model, request) {
+            WireRequest::Chat(body) => {
+                answer::from_chat(self.endpoint.post("chat/completions", &body).await?)
+            }
+            WireRequest::Completion(body) => {
+                answer::from_completion(self.endpoint.post("completions", &body).await?)
+            }
+        };
+        if completion.choices.is_empty() {
+            return Err(self.endpoint.invalid("there is no choice in it", b"[]"));
+        }
+        Ok(completion)
+    }
+}
+
+impl Completer for HttpCompleter {
+    fn model_id(&self) -> &str {
+        &self.model
+    }
+
+    fn complete(&self, request: Request) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        self.complete_all(request).boxed()
+    }
+}
+
+impl Streamer for HttpCompleter {
+    fn stream(&self, request: Request) -> BoxStream<'static, Result<StreamEvent, CompletionError>> {
+        stream::events(
+            self.endpoint.clone(),
+            WireRequest::new(&self.model, &request),
+        )
+    }
+}

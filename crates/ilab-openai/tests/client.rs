@@ -1,0 +1,412 @@
+//! The HTTP client against a scripted endpoint: good answers, and every kind of bad one.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use ilab_base::hint::Hint;
+use ilab_openai::client::{
+    ApiKey, Endpoint, EndpointOptions, HttpCompleter, RetryPolicy, list_models,
+};
+use ilab_openai::completer::{
+    ChatMessage, Completer, Completion, CompletionError, FinishReason, Prompt, Request, Sampling,
+    StreamEvent, Streamer,
+};
+use ilab_testkit::fake_teacher::{FakeTeacher, Reply};
+use serde_json::{Value, json};
+
+const KEY: &str = "sk-very-secret";
+
+fn endpoint(url: &str) -> Endpoint {
+    let mut options = EndpointOptions::new(url, Some(ApiKey::new(KEY)));
+    options.retry = RetryPolicy {
+        n_attempts: 3,
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_secs(5),
+    };
+    Endpoint::new(options).unwrap()
+}
+
+fn completer(teacher: &FakeTeacher) -> HttpCompleter {
+    HttpCompleter::new(endpoint(&teacher.url()), "granite")
+}
+
+fn chat(n: u32) -> Request {
+    Request {
+        prompt: Prompt::Chat(vec![ChatMessage::user("hello")]),
+        sampling: Sampling {
+            n,
+            ..Sampling::default()
+        },
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn ask(teacher: &FakeTeacher, request: Request) -> Result<Completion, CompletionError> {
+    wait(completer(teacher).complete(request))
+}
+
+fn texts(completion: &Completion) -> Vec<&str> {
+    completion
+        .choices
+        .iter()
+        .map(|choice| choice.text.as_str())
+        .collect()
+}
+
+#[test]
+fn a_chat_carries_model_messages_sampling_and_key() {
+    let teacher = FakeTeacher::start(|_| Reply::answer("hi there"));
+    let request = Request {
+        prompt: Prompt::Chat(vec![
+            ChatMessage::new("system", "be brief"),
+            ChatMessage::user("hello"),
+        ]),
+        sampling: Sampling {
+            temperature: Some(0.7),
+            top_p: Some(0.9),
+            top_k: Some(40),
+            min_p: Some(0.05),
+            seed: Some(42),
+            stop: vec!["END".to_owned()],
+            max_tokens: Some(16),
+            n: 1,
+            logprobs: None,
+        },
+    };
+    let completion = ask(&teacher, request).unwrap();
+    assert_eq!(texts(&completion), ["hi there"]);
+    assert_eq!(completion.usage.prompt_tokens, 1);
+    let request = &teacher.requests()[0];
+    assert_eq!(request.path, "/v1/chat/completions");
+    assert_eq!(
+        request.header("authorization"),
+        Some(format!("Bearer {KEY}").as_str())
+    );
+    assert_eq!(
+        request.body,
+        json!({
+            "model": "granite",
+            "messages": [
+                {"role": "system", "content": "be brief"},
+                {"role": "user", "content": "hello"},
+            ],
+            "temperature": 0.7, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "seed": 42,
+            "stop": ["END"], "max_tokens": 16,
+        })
+    );
+}
+
+#[test]
+fn a_text_goes_to_completions() {
+    let teacher = FakeTeacher::start(|_| Reply::answer(" world"));
+    let request = Request {
+        prompt: Prompt::Text("hello".to_owned()),
+        sampling: Sampling::default(),
+    };
+    assert_eq!(texts(&ask(&teacher, request).unwrap()), [" world"]);
+    let request = &teacher.requests()[0];
+    assert_eq!(request.path, "/v1/completions");
+    assert_eq!(request.body, json!({"model": "granite", "prompt": "hello"}));
+}
+
+#[test]
+fn missing_choices_are_asked_for_again_with_their_own_seeds() {
+    let teacher = FakeTeacher::start(|_| Reply::answers(["a", "b"]));
+    let mut request = chat(5);
+    request.sampling.seed = Some(10);
+    let completion = ask(&teacher, request).unwrap();
+    assert_eq!(texts(&completion), ["a", "b", "a", "b", "a"]);
+    let asked: Vec<(Value, Value)> = teacher
+        .requests()
+        .into_iter()
+        .map(|request| (request.body["n"].clone(), request.body["seed"].clone()))
+        .collect();
+    let expected = [
+        (json!(5), json!(10)),
+        (json!(3), json!(12)),
+        (Value::Null, json!(14)),
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[test]
+fn a_server_that_refuses_n_is_asked_one_by_one() {
+    let teacher = FakeTeacher::start(|request| {
+        if request["n"].is_null() {
+            Reply::answer("one")
+        } else {
+            Reply::error(400, "only one completion choice is allowed")
+        }
+    });
+    let completion = ask(&teacher, chat(3)).unwrap();
+    assert_eq!(texts(&completion), ["one", "one", "one"]);
+    assert_eq!(teacher.n_requests(), 4, "n is tried once only");
+}
+
+#[test]
+fn a_limited_endpoint_is_waited_for() {
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::error(429, "slow down").with_header("Retry-After", "1"),
+        1 => Reply::error(503, "loading"),
+        _ => Reply::answer("at last"),
+    });
+    let started = Instant::now();
+    assert_eq!(texts(&ask(&teacher, chat(1)).unwrap()), ["at last"]);
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(teacher.n_requests(), 3);
+}
+
+#[test]
+fn attempts_come_to_an_end() {
+    let teacher = FakeTeacher::start(|_| Reply::error(500, "it broke"));
+    let error = ask(&teacher, chat(1)).unwrap_err();
+    let url = teacher.url();
+    assert_eq!(
+        error.to_string(),
+        format!("`{url}` did not answer after 3 attempts: HTTP 500: it broke")
+    );
+    assert_eq!(teacher.n_requests(), 3);
+}
+
+#[test]
+fn a_wait_beyond_patience_fails_at_once() {
+    let teacher =
+        FakeTeacher::start(|_| Reply::error(429, "quota").with_header("Retry-After", "86400"));
+    let error = ask(&teacher, chat(1)).unwrap_err();
+    assert!(
+        matches!(&error, CompletionError::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() == 86400),
+        "{error:?}"
+    );
+    assert_eq!(teacher.n_requests(), 1);
+}
+
+#[test]
+fn a_refused_key_is_not_tried_again_and_not_shown() {
+    for status in [401, 403] {
+        let teacher =
+            FakeTeacher::start(move |_| Reply::error(status, &format!("wrong key {KEY}")));
+        let error = ask(&teacher, chat(1)).unwrap_err();
+        assert!(
+            matches!(&error, CompletionError::Unauthorized { message, .. } if message == "wrong key ***"),
+            "{error:?}"
+        );
+        assert!(!format!("{error:?} {error} {:?}", completer(&teacher)).contains(KEY));
+        assert_eq!(teacher.n_requests(), 1);
+        assert!(error.is_fatal());
+    }
+}
+
+#[test]
+fn a_refused_request_is_not_tried_again() {
+    for status in [400, 404, 422] {
+        let teacher = FakeTeacher::start(move |_| Reply::error(status, "no such model"));
+        let error = ask(&teacher, chat(1)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the request was refused: no such model",
+            "{status}"
+        );
+        assert_eq!(teacher.n_requests(), 1);
+    }
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_told_with_its_numbers() {
+    let teacher = FakeTeacher::start(|_| {
+        Reply::json(
+            400,
+            &json!({"error": {
+                "message": "This model's maximum context length is 2048 tokens. However, you requested 5000 tokens.",
+                "type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded",
+            }}),
+        )
+    });
+    let error = ask(&teacher, chat(1)).unwrap_err();
+    assert!(matches!(
+        error,
+        CompletionError::ContextOverflow {
+            n_prompt_tokens: 5000,
+            n_context_tokens: 2048
+        }
+    ));
+}
+
+#[test]
+fn garbage_is_shown_by_its_first_bytes() {
+    let bodies: [&[u8]; 5] = [
+        b"<html>Welcome to the router</html>",
+        b"",
+        b"{\"choices\": []}",
+        b"{\"choices\": 7}",
+        b"\xff\xfe\x00",
+    ];
+    for body in bodies {
+        let teacher = FakeTeacher::start(move |_| Reply::raw(200, body));
+        let error = ask(&teacher, chat(1)).unwrap_err();
+        assert!(
+            matches!(error, CompletionError::InvalidResponse { .. }),
+            "{error:?}"
+        );
+        assert_eq!(teacher.n_requests(), 1);
+        assert!(!error.hints().is_empty());
+    }
+    let teacher = FakeTeacher::start(move |_| Reply::raw(200, bodies[0]));
+    let text = ask(&teacher, chat(1)).unwrap_err().to_string();
+    assert!(
+        text.contains("it begins with \"<html>Welcome to the router</html>\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_asked_for_again() {
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::answer("half").cut_after(150),
+        _ => Reply::answer("whole"),
+    });
+    assert_eq!(texts(&ask(&teacher, chat(1)).unwrap()), ["whole"]);
+}
+
+#[test]
+fn nobody_listening_is_told_with_the_reason() {
+    let url = {
+        let teacher = FakeTeacher::start(|_| Reply::answer(""));
+        teacher.url()
+    };
+    let completer = HttpCompleter::new(endpoint(&url), "granite");
+    let error = wait(completer.complete(chat(1))).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("did not answer after 3 attempts"), "{text}");
+    assert!(text.contains("onnection refused"), "{text}");
+}
+
+#[test]
+fn log_probabilities_are_read_in_both_shapes() {
+    let teacher = FakeTeacher::start(|request| {
+        let logprobs = if request["messages"].is_array() {
+            json!({"content": [{"token": "a", "logprob": -0.5, "bytes": null,
+                "top_logprobs": [{"token": "b", "logprob": -1.0, "bytes": null}]}]})
+        } else {
+            json!({"tokens": ["a"], "token_logprobs": [-0.5], "top_logprobs": [{"b": -1.0}], "text_offset": [0]})
+        };
+        Reply::json(
+            200,
+            &json!({"choices": [{"index": 0, "text": "a", "finish_reason": "length", "logprobs": logprobs,
+                "message": {"role": "assistant", "content": "a"}}]}),
+        )
+    });
+    for prompt in [
+        Prompt::Text("x".to_owned()),
+        Prompt::Chat(vec![ChatMessage::user("x")]),
+    ] {
+        let sampling = Sampling {
+            logprobs: Some(1),
+            ..Sampling::default()
+        };
+        let completion = ask(&teacher, Request { prompt, sampling }).unwrap();
+        let choice = &completion.choices[0];
+        assert_eq!(choice.finish_reason, FinishReason::Length);
+        assert_eq!(choice.logprobs[0].logprob, -0.5);
+        assert_eq!(choice.logprobs[0].top, [("b".to_owned(), -1.0)]);
+    }
+}
+
+fn collect(teacher: &FakeTeacher) -> Vec<Result<StreamEvent, CompletionError>> {
+    wait(completer(teacher).stream(chat(1)).collect())
+}
+
+#[test]
+fn a_stream_gives_its_pieces_and_its_end() {
+    let teacher = FakeTeacher::start(|_| Reply::answer("two words"));
+    let events: Vec<StreamEvent> = collect(&teacher).into_iter().map(Result::unwrap).collect();
+    let text = |text: &str| StreamEvent::Text {
+        choice_idx: 0,
+        text: text.to_owned(),
+        logprobs: Vec::new(),
+    };
+    let finished = StreamEvent::Finished {
+        choice_idx: 0,
+        finish_reason: FinishReason::Stop,
+    };
+    assert_eq!(
+        events,
+        [
+            text("two "),
+            text("words"),
+            finished,
+            StreamEvent::Done(Default::default())
+        ]
+    );
+}
+
+#[test]
+fn a_stream_that_breaks_off_ends_in_an_error() {
+    let teacher = FakeTeacher::start(|_| {
+        Reply::raw(
+            200,
+            "data: {\"choices\": [{\"delta\": {\"content\": \"half\"}}]}\n\n",
+        )
+    });
+    let events = collect(&teacher);
+    assert_eq!(events.len(), 2);
+    let error = events.into_iter().nth(1).unwrap().unwrap_err();
+    assert!(error.to_string().contains("broke off"), "{error}");
+}
+
+#[test]
+fn an_error_inside_a_stream_is_reported() {
+    let teacher = FakeTeacher::start(|_| {
+        Reply::raw(200, "data: {\"error\": {\"message\": \"no memory\"}}\n\n")
+    });
+    let error = collect(&teacher).pop().unwrap().unwrap_err();
+    assert!(error.to_string().contains("no memory"), "{error}");
+}
+
+#[test]
+fn garbage_in_a_stream_is_reported() {
+    let teacher = FakeTeacher::start(|_| Reply::raw(200, "data: {not json\n\n"));
+    let error = collect(&teacher).pop().unwrap().unwrap_err();
+    assert!(
+        matches!(error, CompletionError::InvalidResponse { .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn models_are_listed() {
+    let teacher = FakeTeacher::start(|_| Reply::answer(""));
+    let models = wait(list_models(&endpoint(&teacher.url()))).unwrap();
+    assert_eq!(models[0].id, ilab_testkit::fake_teacher::MODEL);
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_without_its_password() {
+    let error = |url: &str| {
+        Endpoint::new(EndpointOptions::new(url, None))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        error("localhost:8000"),
+        "`localhost:8000` is not an HTTP URL: it begins with `localhost:`, not `http:` or `https:`"
+    );
+    assert!(error("nonsense").contains("`nonsense` is not an HTTP URL"));
+    assert!(!error("ftp://me:secret@host/v1").contains("secret"));
+}
+
+#[test]
+fn a_key_that_cannot_be_sent_is_refused_without_showing_it() {
+    let options = EndpointOptions::new("http://localhost/v1", Some(ApiKey::new("sk-broken\n")));
+    let error = Endpoint::new(options).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("sk-broken"));
+}
