@@ -2,11 +2,31 @@
 //!
 //! A pipeline file names the blocks; a prompt file says what a block asks. Rows of a leaf stream through the blocks of its
 //! pipeline, every answer is written to the journal when it arrives, and the finished rows become the dataset files that
-//! training reads.
+//! training reads. [`generate()`] is the whole run.
 //!
 //! Deliberately absent: any model, any HTTP, and anything that draws on a screen. The teacher is a
-//! [`Completer`](ilab_openai::completer::Completer), progress goes to an observer.
+//! [`Completer`](ilab_openai::completer::Completer), progress goes to an [`Observer`].
 
+mod block;
+mod dataset;
+pub mod drops;
 pub mod embedded;
+mod generate;
+pub mod journal;
+mod observer;
+pub mod pipeline;
 pub mod prompt;
-pub mod yaml;
+mod question;
+mod row;
+mod run;
+mod samples;
+mod teacher;
+mod yaml;
+
+pub use dataset::RunFiles;
+pub use generate::{
+    CHUNK_TOKENS, GenerateError, GenerateOptions, LeafSummary, RunName, Summary, generate,
+};
+pub use observer::{Event, Observer};
+pub use row::Row;
+pub use yaml::YamlError;

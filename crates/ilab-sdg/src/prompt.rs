@@ -15,13 +15,22 @@
 use std::path::{Path, PathBuf};
 
 use ilab_base::hint::Hint;
+use ilab_base::yaml::{Node, Value};
 use minijinja::{Environment, UndefinedBehavior};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use sha2::{Digest, Sha256};
 
 use crate::embedded;
-use crate::yaml::{self, YamlError};
+use crate::yaml::{Source, YamlError};
+
+/// The pieces of text, in the order in which they are joined.
+const PARTS: [&str; 5] = [
+    "system",
+    "introduction",
+    "principles",
+    "examples",
+    "generation",
+];
 
 /// The one template of each environment. No extension: nothing is escaped.
 const TEMPLATE: &str = "prompt";
@@ -91,31 +100,6 @@ impl Hint for PromptError {
     }
 }
 
-/// A prompt file as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromptFile {
-    #[serde(deserialize_with = "text_or_null")]
-    system: String,
-    #[serde(deserialize_with = "text_or_null")]
-    introduction: String,
-    #[serde(deserialize_with = "text_or_null")]
-    principles: String,
-    #[serde(deserialize_with = "text_or_null")]
-    examples: String,
-    #[serde(deserialize_with = "text_or_null")]
-    generation: String,
-    #[serde(default)]
-    start_tags: Vec<String>,
-    #[serde(default)]
-    end_tags: Vec<String>,
-}
-
-/// The key must be there, its value may be null.
-fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
-}
-
 /// A prompt ready to be filled in.
 #[derive(Debug)]
 pub struct PromptTemplate {
@@ -151,28 +135,22 @@ impl PromptTemplate {
     /// # Errors
     /// A file with other keys than a prompt file has, tags that do not pair, or text that is no template.
     pub fn parse(path: &Path, text: &str) -> Result<Self, PromptError> {
-        let file: PromptFile = yaml::parse(path, text)?;
-        if file.start_tags.len() != file.end_tags.len() {
-            return Err(PromptError::UnpairedTags {
-                path: path.to_owned(),
-                n_start: file.start_tags.len(),
-                n_end: file.end_tags.len(),
-            });
-        }
-        let parts = [
-            file.system,
-            file.introduction,
-            file.principles,
-            file.examples,
-            file.generation,
-        ];
+        let source = Source::new(path, text);
+        let file = source.parse()?;
+        source.keys(
+            &file,
+            "a prompt file",
+            &[&PARTS[..], &["start_tags", "end_tags"]].concat(),
+        )?;
+        let parts = PARTS
+            .iter()
+            .map(|part| match source.required(&file, part)? {
+                node if node.value == Value::Null => Ok(""),
+                node => source.text(node, part),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let assembled = parts.join("\n");
-        let tags: Vec<Tags> = file
-            .start_tags
-            .into_iter()
-            .zip(file.end_tags)
-            .map(|(start, end)| Tags { start, end })
-            .collect();
+        let tags = tags(&source, &file)?;
         Ok(Self {
             path: path.to_owned(),
             fingerprint: fingerprint(&assembled, &tags),
@@ -185,7 +163,7 @@ impl PromptTemplate {
     ///
     /// # Errors
     /// [`PromptError::Render`] when the row lacks a variable.
-    pub fn render(&self, row: &Map<String, Value>) -> Result<String, PromptError> {
+    pub fn render(&self, row: &Map<String, serde_json::Value>) -> Result<String, PromptError> {
         self.environment
             .get_template(TEMPLATE)
             .and_then(|template| {
@@ -225,6 +203,23 @@ impl PromptTemplate {
     }
 }
 
+fn tags(source: &Source<'_>, file: &Node) -> Result<Vec<Tags>, PromptError> {
+    let starts = source.texts(file, "start_tags")?;
+    let ends = source.texts(file, "end_tags")?;
+    if starts.len() != ends.len() {
+        return Err(PromptError::UnpairedTags {
+            path: source.path.to_owned(),
+            n_start: starts.len(),
+            n_end: ends.len(),
+        });
+    }
+    Ok(starts
+        .into_iter()
+        .zip(ends)
+        .map(|(start, end)| Tags { start, end })
+        .collect())
+}
+
 fn environment(path: &Path, assembled: String) -> Result<Environment<'static>, PromptError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -254,7 +249,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn row(value: Value) -> Map<String, Value> {
+    fn row(value: serde_json::Value) -> Map<String, serde_json::Value> {
         value.as_object().unwrap().clone()
     }
 

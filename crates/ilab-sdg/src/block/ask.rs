@@ -1,0 +1,119 @@
+//! The block that asks the teacher.
+
+use ilab_openai::completer::{ChatMessage, Prompt, Request, Sampling};
+use serde_json::Value;
+
+use super::AnswerParser;
+use crate::prompt::{PromptError, PromptTemplate};
+use crate::row::Row;
+
+/// A request asks for at most this many answers: small enough that little is lost when the program is killed and that
+/// progress is seen, large enough that an endpoint reads the prompt rarely.
+const MAX_ANSWERS_PER_REQUEST: u32 = 8;
+
+/// Asks the teacher about each row.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) template: PromptTemplate,
+    pub(crate) output_columns: Vec<String>,
+    pub(crate) parser: AnswerParser,
+    /// Without `n` and with the block's own seed, if it has one.
+    pub(crate) sampling: Sampling,
+    pub(crate) n_answers: NumberOfAnswers,
+    /// Value of the column `num_samples` for rows that lack it.
+    pub(crate) n_samples: Option<u32>,
+    /// Part of the identity of each request.
+    pub(crate) fingerprint: [u8; 32],
+}
+
+/// How many answers a row gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NumberOfAnswers {
+    /// As many as the file says.
+    Fixed(u32),
+    /// As many as the user asks for: `n: scaled`.
+    Scaled,
+}
+
+/// What the user sets for every block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AskSettings {
+    pub(crate) scale_factor: u32,
+    /// Takes the place of the file's `max_tokens`.
+    pub(crate) max_tokens: Option<u32>,
+}
+
+/// The number of answers that a request asks for, before its seed is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Position of its first answer among all answers to the prompt.
+    pub(crate) first: u32,
+    pub(crate) n_answers: u32,
+}
+
+impl Ask {
+    pub(crate) fn n_answers(&self, settings: AskSettings) -> u32 {
+        match self.n_answers {
+            NumberOfAnswers::Fixed(n) => n,
+            NumberOfAnswers::Scaled => settings.scale_factor.max(1),
+        }
+    }
+
+    /// How the answers to one prompt are shared out to requests.
+    pub(crate) fn pieces(&self, settings: AskSettings) -> Vec<Piece> {
+        let n_answers = self.n_answers(settings);
+        (0..n_answers)
+            .step_by(MAX_ANSWERS_PER_REQUEST as usize)
+            .map(|first| Piece {
+                first,
+                n_answers: MAX_ANSWERS_PER_REQUEST.min(n_answers - first),
+            })
+            .collect()
+    }
+
+    pub(crate) fn prompt(&self, row: &Row) -> Result<String, PromptError> {
+        match self.n_samples {
+            Some(n_samples) if !row.contains_key("num_samples") => {
+                let mut row = row.clone();
+                row.insert("num_samples".to_owned(), n_samples.into());
+                self.template.render(&row)
+            }
+            _ => self.template.render(row),
+        }
+    }
+
+    /// The request for a piece; `seed` is that of the prompt's first answer.
+    pub(crate) fn request(
+        &self,
+        prompt: &str,
+        piece: Piece,
+        seed: u64,
+        settings: AskSettings,
+    ) -> Request {
+        Request {
+            prompt: Prompt::Chat(vec![ChatMessage::user(prompt)]),
+            sampling: Sampling {
+                n: piece.n_answers,
+                seed: Some(self.sampling.seed.unwrap_or(seed) + u64::from(piece.first)),
+                max_tokens: settings.max_tokens.or(self.sampling.max_tokens),
+                ..self.sampling.clone()
+            },
+        }
+    }
+
+    /// The rows that an answer makes of a row.
+    pub(crate) fn rows(&self, row: &Row, answer: &str) -> Vec<Row> {
+        let parsed = self.parser.parse(answer, self.output_columns.len());
+        let extend = |values: Vec<String>| {
+            let mut row = row.clone();
+            if let Some(n_samples) = self.n_samples {
+                row.entry("num_samples").or_insert(n_samples.into());
+            }
+            for (column, value) in self.output_columns.iter().zip(values) {
+                row.insert(column.clone(), Value::String(value));
+            }
+            row
+        };
+        parsed.into_iter().map(extend).collect()
+    }
+}

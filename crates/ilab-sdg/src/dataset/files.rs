@@ -1,0 +1,256 @@
+//! All files of a run.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use ilab_base::atomic;
+use ilab_base::io::IoError;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::json_lines::{self, Style, spaced};
+use super::knowledge;
+use super::mixing::{Recipe, SamplingSize};
+use super::record::{Conversation, Message, Sample, Turn, object};
+use crate::drops::Drops;
+use crate::question::Generated;
+use crate::row::{self, Row};
+use crate::samples::Leaf;
+
+/// So many samples of each skill go into a mix: skills must not outweigh each other.
+const SKILL_SAMPLING_SIZE: usize = 30;
+
+/// A leaf with what was generated for it.
+#[derive(Debug)]
+pub(crate) struct LeafResult {
+    pub(crate) leaf: Leaf,
+    pub(crate) questions: Vec<Generated>,
+}
+
+/// Everything that goes into the files.
+#[derive(Debug)]
+pub(crate) struct Contents<'run> {
+    pub(crate) leaves: &'run [LeafResult],
+    pub(crate) drops: &'run Drops,
+    pub(crate) system_prompt: &'run str,
+    pub(crate) seed: u64,
+    /// The time of the run, part of every name.
+    pub(crate) suffix: &'run str,
+}
+
+/// The files of a run; absent where there was nothing to write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunFiles {
+    /// The folder of the run.
+    pub directory: PathBuf,
+    /// Seed questions, for testing a trained model.
+    pub test: PathBuf,
+    /// Generated questions and answers, one turn a line.
+    pub train: PathBuf,
+    /// Generated questions and answers as messages.
+    pub messages: PathBuf,
+    /// Training samples of the first phase: documents with questions.
+    pub knowledge_train_messages: Option<PathBuf>,
+    /// Training samples of the second phase: skills, and knowledge once more.
+    pub skills_train_messages: Option<PathBuf>,
+    /// What was left out, and why.
+    pub drops: PathBuf,
+}
+
+/// Writes everything below `folder` and returns the files as they are called once `folder` has become `destination`.
+pub(crate) fn write(
+    folder: &Path,
+    destination: &Path,
+    contents: &Contents<'_>,
+) -> Result<RunFiles, IoError> {
+    let suffix = contents.suffix;
+    let name = |stem: &str, extension: &str| format!("{stem}_{suffix}.{extension}");
+    write_inputs(
+        &folder.join(format!("preprocessed_{suffix}")),
+        contents.leaves,
+    )?;
+    write_generated(&folder.join(format!("generated_{suffix}")), contents.leaves)?;
+    write_flat(folder, contents)?;
+    let (knowledge, skills) = write_nodes(folder, contents)?;
+    knowledge.write(
+        &folder.join(name("knowledge_recipe", "yaml")),
+        contents.system_prompt,
+    )?;
+    skills.write(
+        &folder.join(name("skills_recipe", "yaml")),
+        contents.system_prompt,
+    )?;
+    let mix = |recipe: Recipe, stem: &str| -> Result<Option<PathBuf>, IoError> {
+        let file = name(stem, "jsonl");
+        let is_written = recipe.mix(&folder.join(&file), contents.system_prompt, contents.seed)?;
+        Ok(is_written.then(|| destination.join(file)))
+    };
+    let drops = format!(
+        "{}\n",
+        serde_json::to_string_pretty(contents.drops).expect("drops are plain data")
+    );
+    atomic::write(folder.join(name("drops", "json")), drops.as_bytes())?;
+    Ok(RunFiles {
+        directory: destination.to_owned(),
+        test: destination.join(name("test", "jsonl")),
+        train: destination.join(name("train", "jsonl")),
+        messages: destination.join(name("messages", "jsonl")),
+        knowledge_train_messages: mix(knowledge, "knowledge_train_msgs")?,
+        skills_train_messages: mix(skills, "skills_train_msgs")?,
+        drops: destination.join(name("drops", "json")),
+    })
+}
+
+fn write_inputs(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
+    for LeafResult { leaf, .. } in leaves {
+        let rows = leaf.rows.iter().flat_map(|(_, rows)| rows);
+        json_lines::write(
+            &folder.join(format!("{}.jsonl", leaf.name)),
+            Style::Spaced,
+            rows,
+        )?;
+        for document in &leaf.documents {
+            let path = folder
+                .join("documents")
+                .join(&leaf.name)
+                .join(&document.path);
+            atomic::write(path, document.text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_generated(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
+    for LeafResult { leaf, questions } in leaves {
+        if !questions.is_empty() {
+            let rows = questions.iter().map(|generated| &generated.row);
+            json_lines::write(
+                &folder.join(format!("{}.jsonl", leaf.name)),
+                Style::Spaced,
+                rows,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The files without folders: `test_`, `train_` and `messages_`.
+fn write_flat(folder: &Path, contents: &Contents<'_>) -> Result<(), IoError> {
+    let path = |stem: &str| folder.join(format!("{stem}_{}.jsonl", contents.suffix));
+    let system = contents.system_prompt;
+    let mut seen = HashSet::new();
+    let seeds = contents
+        .leaves
+        .iter()
+        .flat_map(|result| &result.leaf.seeds)
+        .filter_map(|seed| {
+            let turn = turn(
+                system,
+                &with_context(&seed.question, seed.context.as_deref()),
+                &seed.answer,
+            );
+            seen.insert((turn.user.clone(), turn.assistant.clone()))
+                .then_some(turn)
+        });
+    json_lines::write(&path("test"), Style::Spaced, seeds)?;
+    let generated = || {
+        contents
+            .leaves
+            .iter()
+            .flat_map(|result| &result.questions)
+            .map(|generated| (asked(generated), &generated.answer))
+    };
+    json_lines::write(
+        &path("train"),
+        Style::Spaced,
+        generated().map(|(user, answer)| turn(system, &user, answer)),
+    )?;
+    let metadata = spaced(&object([("system", system)]));
+    let conversations = generated().map(|(user, answer)| Conversation {
+        messages: [Message::user(user), Message::assistant(answer)],
+        metadata: metadata.clone(),
+    });
+    json_lines::write(&path("messages"), Style::Spaced, conversations)
+}
+
+fn turn(system: &str, user: &str, assistant: &str) -> Turn {
+    Turn {
+        system: system.to_owned(),
+        user: user.to_owned(),
+        assistant: assistant.to_owned(),
+    }
+}
+
+fn with_context(question: &str, context: Option<&str>) -> String {
+    match context.filter(|context| !context.is_empty()) {
+        Some(context) => format!("{question}\n{context}"),
+        None => question.to_owned(),
+    }
+}
+
+/// The question as a user asks it: with the text that it is about, when it is about one.
+fn asked(generated: &Generated) -> String {
+    let context = ["context", "seed_context"]
+        .iter()
+        .find(|column| generated.row.contains_key(**column));
+    with_context(
+        &generated.question,
+        context
+            .map(|column| row::text(&generated.row, column))
+            .as_deref(),
+    )
+}
+
+/// The training files of each leaf, and the recipes over them: of the first and of the second phase.
+fn write_nodes(folder: &Path, contents: &Contents<'_>) -> Result<(Recipe, Recipe), IoError> {
+    let nodes = format!("node_datasets_{}", contents.suffix);
+    let (mut first, mut second) = (Recipe::default(), Recipe::default());
+    for LeafResult { leaf, questions } in contents
+        .leaves
+        .iter()
+        .filter(|result| !result.questions.is_empty())
+    {
+        let name = &leaf.name;
+        if leaf.is_knowledge {
+            let phase_07 = knowledge::phase_07(questions);
+            let path = format!("{nodes}/{name}_p07.jsonl");
+            json_lines::write(&folder.join(&path), Style::Compact, &phase_07)?;
+            first.add(path, SamplingSize::All, phase_07);
+            let phase_10 = knowledge::phase_10(questions, name, contents.seed);
+            let path = format!("{nodes}/{name}_p10.jsonl");
+            json_lines::write(&folder.join(&path), Style::Compact, &phase_10)?;
+            second.add(path, SamplingSize::All, phase_10);
+        } else {
+            let samples: Vec<Sample> = questions.iter().map(skill_sample).collect();
+            let path = format!("{nodes}/{name}.jsonl");
+            let records = questions
+                .iter()
+                .zip(&samples)
+                .map(|(generated, sample)| skill_record(generated, sample, contents.system_prompt));
+            json_lines::write(&folder.join(&path), Style::Compact, records)?;
+            second.add(path, SamplingSize::Count(SKILL_SAMPLING_SIZE), samples);
+        }
+    }
+    Ok((first, second))
+}
+
+fn skill_sample(generated: &Generated) -> Sample {
+    let messages = vec![
+        Message::user(asked(generated)),
+        Message::assistant(&generated.answer),
+    ];
+    Sample::new("skill", messages, spaced(&generated.row), false)
+}
+
+/// A record of a skill's own file: the columns of the pipeline beside those of a sample.
+fn skill_record(generated: &Generated, sample: &Sample, system_prompt: &str) -> Row {
+    let mut record = generated.row.clone();
+    let messages = sample.clone().with_system(system_prompt).messages;
+    record.insert("id".to_owned(), Value::from(sample.id.as_str()));
+    record.insert(
+        "messages".to_owned(),
+        serde_json::to_value(messages).expect("messages are plain data"),
+    );
+    record.insert("unmask".to_owned(), Value::from(false));
+    record
+}

@@ -1,0 +1,13 @@
+//! The files of a run, with the names, folders and fields that training expects.
+//!
+//! Everything is a function of the generated rows and the seed: the same rows give the same bytes, wherever and whenever
+//! they are written.
+
+mod files;
+mod json_lines;
+mod knowledge;
+mod mixing;
+mod record;
+
+pub use files::RunFiles;
+pub(crate) use files::{Contents, LeafResult, write};

@@ -1,0 +1,396 @@
+//! A whole run: leaves of a taxonomy in, a dataset out.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use ilab_base::atomic::StagedDir;
+use ilab_base::cancel::{Cancel, Cancelled};
+use ilab_base::hint::Hint;
+use ilab_base::io::IoError;
+use ilab_documents::chunk::{Budget, TokenCounter};
+use ilab_documents::source::DocumentError;
+use ilab_openai::completer::{Completer, CompletionError};
+use ilab_taxonomy::TaxonomyLeaf;
+use serde::Serialize;
+
+use crate::block::{AskSettings, BlockKind};
+use crate::dataset::{self, Contents, LeafResult, RunFiles};
+use crate::drops::Drops;
+use crate::journal::{Journal, JournalError};
+use crate::observer::{Event, Observer};
+use crate::pipeline::{PipelineError, PipelineSource, Pipelines, fingerprint};
+use crate::prompt::PromptError;
+use crate::question;
+use crate::run::{Dropped, Run};
+use crate::samples::{self, Leaf};
+use crate::teacher::Teacher;
+
+/// The longest chunk of a document, in tokens.
+pub const CHUNK_TOKENS: usize = 500;
+
+/// What is generated and how.
+#[derive(Clone)]
+pub struct GenerateOptions {
+    /// The leaves, all valid.
+    pub leaves: Vec<TaxonomyLeaf>,
+    /// Which pipeline files.
+    pub pipeline: PipelineSource,
+    /// The folder of datasets: the run gets a folder in it, and the journal lies there.
+    pub output_dir: PathBuf,
+    /// When the run started.
+    pub started: RunName,
+    /// Where git repositories with documents are kept from run to run.
+    pub repositories: PathBuf,
+    /// How many answers each row gets where the pipeline says `n: scaled`.
+    pub scale_factor: u32,
+    /// The longest answer in tokens; takes the place of what the pipeline says.
+    pub max_tokens: Option<u32>,
+    /// The longest chunk of a document in tokens, by `count_tokens`.
+    pub chunk_tokens: usize,
+    /// The teacher's tokenizer, or [`ilab_documents::chunk::estimated_tokens`].
+    pub count_tokens: Arc<TokenCounter>,
+    /// At most this many requests wait for an answer at a time.
+    pub max_in_flight: usize,
+    /// The same seed gives the same dataset.
+    pub seed: u64,
+    /// The system turn of training samples; none when empty.
+    pub system_prompt: String,
+    /// Tells teachers apart that have the same name, such as a hash of the model file.
+    pub teacher_identity: Option<String>,
+}
+
+/// The time of a run as it appears in names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunName {
+    /// Of the folder: `2026-11-23_091500`.
+    pub directory: String,
+    /// Of the files in it: `2026-11-23T09_15_00`.
+    pub suffix: String,
+}
+
+/// What a run made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// The files.
+    pub files: RunFiles,
+    /// What became of each leaf, in the order given.
+    pub leaves: Vec<LeafSummary>,
+    /// What was left out.
+    #[serde(skip)]
+    pub drops: Drops,
+    /// Requests whose answers are in the journal now.
+    pub n_requests: usize,
+}
+
+impl Summary {
+    /// How many samples were made.
+    pub fn n_samples(&self) -> usize {
+        self.leaves.iter().map(|leaf| leaf.n_samples).sum()
+    }
+}
+
+/// What became of a leaf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeafSummary {
+    /// As the taxonomy names it: `knowledge->science->animals`.
+    pub leaf_path: String,
+    /// Rows that the pipeline started from.
+    pub n_rows: usize,
+    /// Answers that were asked for.
+    pub n_answers: usize,
+    /// Samples that were made.
+    pub n_samples: usize,
+    /// Samples that were left out.
+    pub n_dropped: usize,
+}
+
+/// Why there is no dataset.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// There is nothing to generate from.
+    #[error("no leaf of the taxonomy is selected, so there is nothing to generate")]
+    NoLeaves,
+    /// The pipeline cannot be used.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A row does not fit a prompt.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// The documents of a leaf cannot be had.
+    #[error("the documents of `{leaf}` cannot be read")]
+    Documents {
+        /// The qna.yaml of the leaf.
+        leaf: String,
+        /// Why.
+        #[source]
+        source: DocumentError,
+    },
+    /// The documents of a leaf hold no text.
+    #[error("the documents of `{leaf}` hold no text")]
+    NoText {
+        /// The qna.yaml of the leaf.
+        leaf: String,
+    },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The teacher failed in a way that every other request would meet as well.
+    #[error("the teacher does not answer; {n_kept} finished requests are kept")]
+    Teacher {
+        /// Requests whose answers are kept.
+        n_kept: usize,
+        /// What it said.
+        #[source]
+        source: CompletionError,
+    },
+    /// Not one sample passed the checks.
+    #[error("nothing usable was generated: all {} samples were left out", drops.n_samples())]
+    NothingKept {
+        /// Why each was left out.
+        drops: Drops,
+    },
+    /// The files cannot be written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The user stopped it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl From<Cancelled> for GenerateError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl Hint for GenerateError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoLeaves => vec![
+                "`ilab taxonomy diff` says which files are there and why each is left out"
+                    .to_owned(),
+                "`--taxonomy-base empty` takes every file".to_owned(),
+            ],
+            Self::Pipeline(error) => error.hints(),
+            Self::Prompt(error) => error.hints(),
+            Self::Documents { source, .. } => source.hints(),
+            Self::NoText { .. } => {
+                vec!["check the files that `document.patterns` selects".to_owned()]
+            }
+            Self::Journal(error) => error.hints(),
+            Self::Teacher { source, .. } => source.hints(),
+            Self::NothingKept { .. } => {
+                vec!["a larger teacher model follows the prompts better".to_owned()]
+            }
+            Self::Io(error) => error.hints(),
+            Self::Cancelled => {
+                vec!["run the same command again: finished requests are kept".to_owned()]
+            }
+        }
+    }
+}
+
+/// Generates a dataset and writes its files; must be called from a tokio runtime with timers.
+///
+/// Answers go to the journal the moment they arrive. The folder of the run appears whole at the end or not at all.
+///
+/// # Errors
+/// See [`GenerateError`]. Whatever happens, answers so far are kept and the next run with the same options goes on there.
+pub async fn generate(
+    options: &GenerateOptions,
+    completer: Arc<dyn Completer>,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Summary, GenerateError> {
+    if options.leaves.is_empty() {
+        return Err(GenerateError::NoLeaves);
+    }
+    let pipelines = Pipelines::load(&options.pipeline)?;
+    let leaves = read_leaves(options, observer, cancel)?;
+    check_prompts(&pipelines, &leaves)?;
+    let journal = Journal::open(&options.output_dir)?;
+    let identity = options.teacher_identity.as_deref();
+    let teacher = Teacher::new(
+        completer,
+        identity,
+        &journal,
+        observer,
+        cancel,
+        options.max_in_flight,
+    );
+    let run = Run {
+        teacher: &teacher,
+        observer,
+        settings: AskSettings {
+            scale_factor: options.scale_factor,
+            max_tokens: options.max_tokens,
+        },
+        seed: options.seed,
+    };
+    let finished = try_join_all(
+        leaves
+            .into_iter()
+            .map(|leaf| finish_leaf(&run, &pipelines, leaf)),
+    )
+    .await?;
+    observer.event(Event::Writing);
+    let n_requests = teacher.n_kept();
+    summarise(options, &journal, finished, n_requests)
+}
+
+/// A leaf at the end of its pipelines.
+struct Finished {
+    result: LeafResult,
+    drops: Drops,
+    n_answers: usize,
+}
+
+fn read_leaves(
+    options: &GenerateOptions,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Vec<Leaf>, GenerateError> {
+    let budget = Budget {
+        n_tokens: options.chunk_tokens,
+        count: &*options.count_tokens,
+    };
+    let mut names = HashSet::new();
+    let mut leaves = Vec::new();
+    for leaf in &options.leaves {
+        cancel.check()?;
+        let name = unique_name(leaf, &mut names);
+        let file = || leaf.path.display().to_string();
+        let read = samples::leaf(leaf, name, budget, &options.repositories, observer).map_err(
+            |source| {
+                // Ctrl-C reaches git as well, which then fails.
+                if cancel.is_cancelled() {
+                    GenerateError::Cancelled
+                } else {
+                    GenerateError::Documents {
+                        leaf: file(),
+                        source,
+                    }
+                }
+            },
+        )?;
+        if read.n_rows() == 0 {
+            return Err(GenerateError::NoText { leaf: file() });
+        }
+        leaves.push(read);
+    }
+    Ok(leaves)
+}
+
+/// `a/b_c` and `a_b/c` have the same name in datasets; the second gets a hash of its path.
+fn unique_name(leaf: &TaxonomyLeaf, names: &mut HashSet<String>) -> String {
+    let mut name = leaf.leaf_node_path.clone();
+    if names.contains(&name) {
+        let hash = fingerprint([leaf.leaf_path.as_bytes()]);
+        name = format!("{name}_{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
+    }
+    names.insert(name.clone());
+    name
+}
+
+/// Fills in one row of every first prompt, so that a variable that no row has is told before anything is asked.
+fn check_prompts(pipelines: &Pipelines, leaves: &[Leaf]) -> Result<(), GenerateError> {
+    for (kind, rows) in leaves.iter().flat_map(|leaf| &leaf.rows) {
+        if let (Some(first), Some(row)) = (pipelines.of(*kind).blocks.first(), rows.first())
+            && let BlockKind::Ask(ask) = &first.kind
+        {
+            ask.prompt(row)?;
+        }
+    }
+    Ok(())
+}
+
+async fn finish_leaf(
+    run: &Run<'_>,
+    pipelines: &Pipelines,
+    leaf: Leaf,
+) -> Result<Finished, GenerateError> {
+    let parts = leaf
+        .rows
+        .iter()
+        .map(|(kind, rows)| run.pipeline(pipelines.of(*kind), &leaf.name, rows.clone()));
+    let mut drops = Drops::default();
+    let mut rows = Vec::new();
+    let mut n_answers = 0;
+    for produced in try_join_all(parts).await? {
+        drops.0.extend(produced.drops.0);
+        rows.extend(produced.rows);
+        n_answers += produced.n_answers;
+    }
+    let mut dropped = Dropped {
+        leaf: &leaf.name,
+        block: "checks",
+        drops: &mut drops,
+    };
+    let questions = question::questions(rows, &leaf.seeds, &mut dropped);
+    Ok(Finished {
+        result: LeafResult { leaf, questions },
+        drops,
+        n_answers,
+    })
+}
+
+fn summarise(
+    options: &GenerateOptions,
+    journal: &Journal,
+    finished: Vec<Finished>,
+    n_requests: usize,
+) -> Result<Summary, GenerateError> {
+    let mut drops = Drops::default();
+    let mut leaves = Vec::new();
+    let mut results = Vec::new();
+    for Finished {
+        result,
+        drops: of_leaf,
+        n_answers,
+    } in finished
+    {
+        leaves.push(LeafSummary {
+            leaf_path: result.leaf.leaf_path.clone(),
+            n_rows: result.leaf.n_rows(),
+            n_answers,
+            n_samples: result.questions.len(),
+            n_dropped: of_leaf.n_samples(),
+        });
+        drops.0.extend(of_leaf.0);
+        results.push(result);
+    }
+    journal.keep_drops(&options.started.directory, &drops)?;
+    if leaves.iter().all(|leaf| leaf.n_samples == 0) {
+        return Err(GenerateError::NothingKept { drops });
+    }
+    let contents = Contents {
+        leaves: &results,
+        drops: &drops,
+        system_prompt: &options.system_prompt,
+        seed: options.seed,
+        suffix: &options.started.suffix,
+    };
+    let staged = StagedDir::new(free_directory(options))?;
+    let files = dataset::write(staged.path(), staged.destination(), &contents)?;
+    staged.commit()?;
+    Ok(Summary {
+        files,
+        leaves,
+        drops,
+        n_requests,
+    })
+}
+
+/// The folder of the run; when another run of the same second has it, the next number.
+fn free_directory(options: &GenerateOptions) -> PathBuf {
+    let name = |number: usize| match number {
+        1 => options.started.directory.clone(),
+        _ => format!("{}_{number}", options.started.directory),
+    };
+    (1..)
+        .map(|number| options.output_dir.join(name(number)))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| options.output_dir.join(name(1)))
+}

@@ -1,0 +1,337 @@
+//! The journal: every answer of a teacher, written the moment it arrives.
+//!
+//! A run that was killed and is started again finds here what it had already been given. Keys are hashes of all that
+//! decides an answer, so an entry never goes stale: an edited prompt, another model or another seed has another key.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ilab_base::hint::Hint;
+use ilab_base::io::{self, IoError};
+use ilab_openai::completer::{Completion, Request};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::drops::Drops;
+use crate::pipeline::fingerprint;
+
+/// The file in the folder of datasets.
+pub const FILE_NAME: &str = "journal.sqlite";
+
+/// Marks the file as ours ("ilab").
+const APPLICATION_ID: i32 = 0x696c_6162;
+
+/// Another run may be writing to the same journal.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS answers (
+        key BLOB PRIMARY KEY,
+        model TEXT NOT NULL,
+        request TEXT NOT NULL,
+        completion TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS drops (
+        run TEXT NOT NULL,
+        leaf TEXT NOT NULL,
+        block TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        n_samples INTEGER NOT NULL,
+        text TEXT NOT NULL
+    );
+";
+
+/// The journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Its folder cannot be made.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The database failed.
+    #[error("the journal `{}` cannot be used", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file is a database of something else.
+    #[error("`{}` is a database, but no journal of this program", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An entry cannot be read back.
+    #[error("an entry of the journal `{}` is damaged", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Hint for JournalError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Io(error) => error.hints(),
+            Self::Database { source, .. }
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) =>
+            {
+                vec!["free some space on that disk, then run the same command again: finished answers are kept".to_owned()]
+            }
+            Self::Database { source, .. }
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
+            {
+                vec![
+                    "another run is using it: wait for that, or take another `--output-dir`"
+                        .to_owned(),
+                ]
+            }
+            Self::Database { .. } | Self::Foreign { .. } | Self::Entry { .. } => {
+                vec!["move that file away; what it holds is then generated anew".to_owned()]
+            }
+        }
+    }
+}
+
+/// What an answer depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key([u8; 32]);
+
+impl Key {
+    /// The key of a request to a model. Equal requests of different blocks have different keys.
+    pub(crate) fn new(block_fingerprint: &[u8; 32], teacher: &str, request: &Request) -> Self {
+        let request = serde_json::to_vec(request).expect("a request is plain data");
+        Self(fingerprint([
+            &block_fingerprint[..],
+            teacher.as_bytes(),
+            &request,
+        ]))
+    }
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, creating both when absent.
+    pub(crate) fn open(folder: &Path) -> Result<Self, JournalError> {
+        io::create_dir_all(folder)?;
+        let path = folder.join(FILE_NAME);
+        let connection = Connection::open(&path)
+            .and_then(|connection| prepare(&connection).map(|is_ours| (connection, is_ours)));
+        match connection {
+            Ok((connection, true)) => Ok(Self {
+                path,
+                connection: Mutex::new(connection),
+            }),
+            Ok((_, false)) => Err(JournalError::Foreign { path }),
+            Err(source) => Err(JournalError::Database { path, source }),
+        }
+    }
+
+    /// The answer to an earlier request.
+    pub(crate) fn answer(&self, key: Key) -> Result<Option<Completion>, JournalError> {
+        let text: Option<String> = self
+            .lock()
+            .prepare_cached("SELECT completion FROM answers WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([key.0], |row| row.get(0)).optional())
+            .map_err(|source| self.database(source))?;
+        text.map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|source| JournalError::Entry {
+                path: self.path.clone(),
+                source,
+            })
+    }
+
+    /// Keeps an answer; when this returns, a killed process does not lose it.
+    pub(crate) fn keep(
+        &self,
+        key: Key,
+        model: &str,
+        request: &Request,
+        completion: &Completion,
+    ) -> Result<(), JournalError> {
+        let encode = |source| JournalError::Entry {
+            path: self.path.clone(),
+            source,
+        };
+        let request = serde_json::to_string(request).map_err(encode)?;
+        let completion = serde_json::to_string(completion).map_err(encode)?;
+        self.lock()
+            .prepare_cached("INSERT OR REPLACE INTO answers (key, model, request, completion) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut statement| statement.execute(params![key.0, model, request, completion]))
+            .map_err(|source| self.database(source))?;
+        Ok(())
+    }
+
+    /// Keeps the drop report of a run.
+    pub(crate) fn keep_drops(&self, run: &str, drops: &Drops) -> Result<(), JournalError> {
+        insert_drops(&mut self.lock(), run, drops).map_err(|source| self.database(source))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere leaves no half statement behind: the database undoes it.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database(&self, source: rusqlite::Error) -> JournalError {
+        JournalError::Database {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+fn insert_drops(connection: &mut Connection, run: &str, drops: &Drops) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute("DELETE FROM drops WHERE run = ?1", [run])?;
+    for drop in &drops.0 {
+        let n_samples = i64::try_from(drop.n_samples).unwrap_or(i64::MAX);
+        transaction
+            .prepare_cached("INSERT INTO drops (run, leaf, block, reason, n_samples, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![run, drop.leaf, drop.block, drop.reason.description(), n_samples, drop.text])?;
+    }
+    transaction.commit()
+}
+
+/// Sets the database up; false when it belongs to something else.
+fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let n_tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id != APPLICATION_ID && n_tables > 0 {
+        return Ok(false);
+    }
+    // A write-ahead log survives a killed process without waiting for the disk at every answer; a power cut may cost the
+    // last few answers and nothing else.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.execute_batch(SCHEMA)?;
+    // Last: a file without it is only ours while it has no tables, and both happen before the first answer.
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drops::{DropReason, DroppedSample};
+    use ilab_openai::completer::{Choice, FinishReason, Prompt, Sampling};
+
+    fn request(seed: u64) -> Request {
+        Request {
+            prompt: Prompt::Text("p".into()),
+            sampling: Sampling {
+                seed: Some(seed),
+                ..Default::default()
+            },
+        }
+    }
+
+    fn completion(text: &str) -> Completion {
+        let choice = Choice {
+            text: text.into(),
+            finish_reason: FinishReason::Stop,
+            logprobs: Vec::new(),
+        };
+        Completion {
+            choices: vec![choice],
+            usage: Default::default(),
+        }
+    }
+
+    #[test]
+    fn answers_survive_reopening_and_every_part_of_the_key_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::new(&[0; 32], "m", &request(1));
+        {
+            let journal = Journal::open(folder.path()).unwrap();
+            journal
+                .keep(key, "m", &request(1), &completion("a"))
+                .unwrap();
+        }
+        let journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.answer(key).unwrap(), Some(completion("a")));
+        for other in [
+            Key::new(&[1; 32], "m", &request(1)),
+            Key::new(&[0; 32], "n", &request(1)),
+            Key::new(&[0; 32], "m", &request(2)),
+        ] {
+            assert_eq!(journal.answer(other).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn files_of_others_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(
+            &path,
+            "not a database, but long enough to be looked at by the library",
+        )
+        .unwrap();
+        assert!(matches!(
+            Journal::open(folder.path()),
+            Err(JournalError::Database { .. })
+        ));
+        std::fs::remove_file(&path).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x)")
+            .unwrap();
+        assert!(matches!(
+            Journal::open(folder.path()),
+            Err(JournalError::Foreign { .. })
+        ));
+    }
+
+    #[test]
+    fn a_damaged_entry_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let key = Key::new(&[0; 32], "m", &request(1));
+        journal
+            .keep(key, "m", &request(1), &completion("a"))
+            .unwrap();
+        journal
+            .lock()
+            .execute("UPDATE answers SET completion = '{'", [])
+            .unwrap();
+        assert!(matches!(
+            journal.answer(key),
+            Err(JournalError::Entry { .. })
+        ));
+    }
+
+    #[test]
+    fn the_drop_report_of_a_run_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let drops = Drops(vec![DroppedSample {
+            leaf: "l".into(),
+            block: "b".into(),
+            reason: DropReason::CutOff,
+            n_samples: 2,
+            text: "t".into(),
+        }]);
+        journal.keep_drops("run", &drops).unwrap();
+        journal.keep_drops("run", &drops).unwrap();
+        let count: i64 = journal
+            .lock()
+            .query_row("SELECT sum(n_samples) FROM drops", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 2);
+    }
+}

@@ -1,0 +1,47 @@
+//! What a run tells while it works.
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The documents of a leaf were cut into chunks.
+    Chunked {
+        /// The leaf, as datasets name it.
+        leaf: &'a str,
+        /// How many documents.
+        n_documents: usize,
+        /// How many chunks.
+        n_chunks: usize,
+    },
+    /// A file that a pattern matches is in no format that can be read.
+    Unread {
+        /// The leaf, as datasets name it.
+        leaf: &'a str,
+        /// The file.
+        file: &'a str,
+    },
+    /// So many more answers will be asked for.
+    Planned {
+        /// How many more.
+        n_answers: usize,
+    },
+    /// Answers arrived, or a request was refused.
+    Answered {
+        /// How many answers were asked for.
+        n_answers: usize,
+        /// They were in the journal.
+        is_from_journal: bool,
+    },
+    /// All answers are there; the files are being written.
+    Writing,
+}
+
+/// Who is told.
+pub trait Observer: Send + Sync {
+    /// Called from any thread, many times a second: must not block.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Nobody is told.
+impl Observer for () {
+    fn event(&self, _event: Event<'_>) {}
+}

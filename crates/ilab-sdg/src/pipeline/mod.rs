@@ -1,0 +1,142 @@
+//! Pipeline files: which blocks the rows of a leaf go through.
+//!
+//! The format is version 1 of the original's. Everything in a file is checked when it is read; nothing is asked of a
+//! teacher before all three files are known to be good.
+
+mod error;
+mod parse;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+pub use error::PipelineError;
+
+use crate::block::Block;
+use crate::embedded;
+use crate::prompt::PromptTemplate;
+
+/// What a row teaches; decides which pipeline it goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowKind {
+    /// A chunk of a document with seed questions.
+    Knowledge,
+    /// An example of a skill without a text.
+    FreeformSkill,
+    /// An example of a skill about a text.
+    GroundedSkill,
+}
+
+impl RowKind {
+    /// Every kind, in the order of the pipeline files.
+    pub const ALL: [Self; 3] = [Self::Knowledge, Self::FreeformSkill, Self::GroundedSkill];
+
+    /// What rows say in their column `leaf_node_type`.
+    pub fn leaf_node_type(self) -> &'static str {
+        match self {
+            Self::Knowledge => "knowledge",
+            Self::FreeformSkill => "freeform_skill",
+            Self::GroundedSkill => "grounded_skill",
+        }
+    }
+
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Knowledge => "knowledge.yaml",
+            Self::FreeformSkill => "freeform_skills.yaml",
+            Self::GroundedSkill => "grounded_skills.yaml",
+        }
+    }
+}
+
+/// Where pipeline files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PipelineSource {
+    /// Built in, by name.
+    Embedded(String),
+    /// A folder with `knowledge.yaml`, `freeform_skills.yaml` and `grounded_skills.yaml`.
+    Directory(PathBuf),
+}
+
+impl PipelineSource {
+    /// A built-in name, or else a folder.
+    pub fn from_argument(argument: &str) -> Self {
+        if embedded::NAMES.contains(&argument) {
+            Self::Embedded(argument.to_owned())
+        } else {
+            Self::Directory(PathBuf::from(argument))
+        }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        match self {
+            Self::Embedded(name) => Path::new(name).join(file),
+            Self::Directory(folder) => folder.join(file),
+        }
+    }
+
+    fn read(&self, file: &str) -> Result<String, PipelineError> {
+        match self {
+            Self::Embedded(name) => embedded::file(&format!("{name}/{file}"))
+                .map(str::to_owned)
+                .ok_or_else(|| PipelineError::UnknownName { name: name.clone() }),
+            Self::Directory(folder) if !folder.is_dir() => Err(PipelineError::UnknownName {
+                name: folder.display().to_string(),
+            }),
+            Self::Directory(folder) => Ok(ilab_base::io::read_to_string(folder.join(file))?),
+        }
+    }
+
+    /// A prompt file by its path relative to the pipeline files.
+    fn prompt(&self, file: &str) -> Result<PromptTemplate, PipelineError> {
+        let text = self.read(file)?;
+        Ok(PromptTemplate::parse(&self.path(file), &text)?)
+    }
+}
+
+/// The blocks of one pipeline file, in order.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The file.
+    pub path: PathBuf,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// The pipelines for all kinds of rows.
+#[derive(Debug)]
+pub struct Pipelines {
+    pipelines: [Pipeline; 3],
+}
+
+impl Pipelines {
+    /// Reads the three files and every prompt file that they name.
+    ///
+    /// # Errors
+    /// A missing file, and anything in one that cannot be used: an unknown key, block or parameter, a prompt that is no template.
+    pub fn load(source: &PipelineSource) -> Result<Self, PipelineError> {
+        let load = |kind: RowKind| {
+            let file = kind.file_name();
+            let text = source.read(file)?;
+            parse::pipeline(source, &source.path(file), &text)
+        };
+        let [knowledge, freeform, grounded] = RowKind::ALL.map(load);
+        Ok(Self {
+            pipelines: [knowledge?, freeform?, grounded?],
+        })
+    }
+
+    /// The pipeline for rows of a kind.
+    pub fn of(&self, kind: RowKind) -> &Pipeline {
+        &self.pipelines[kind as usize]
+    }
+}
+
+/// A hash over parts that cannot run into each other.
+pub(crate) fn fingerprint<'part>(parts: impl IntoIterator<Item = &'part [u8]>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

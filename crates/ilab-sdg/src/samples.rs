@@ -1,0 +1,204 @@
+//! A leaf of the taxonomy to the rows that a pipeline starts from.
+
+use std::path::Path;
+
+use ilab_documents::chunk::{self, Budget};
+use ilab_documents::source::{self, Document, DocumentError};
+use ilab_taxonomy::{DocumentSource, Knowledge, LeafKind, Skill, TaxonomyLeaf};
+use serde_json::Value;
+
+use crate::observer::{Event, Observer};
+use crate::pipeline::RowKind;
+use crate::row::Row;
+
+/// A question of a seed example with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeedQuestion {
+    pub(crate) question: String,
+    pub(crate) answer: String,
+    /// The text that the question is about.
+    pub(crate) context: Option<String>,
+}
+
+/// A leaf ready to be generated from.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    /// As datasets name it.
+    pub(crate) name: String,
+    /// As the taxonomy names it.
+    pub(crate) leaf_path: String,
+    pub(crate) is_knowledge: bool,
+    /// Rows by kind; a skill may have examples with and without a text.
+    pub(crate) rows: Vec<(RowKind, Vec<Row>)>,
+    pub(crate) seeds: Vec<SeedQuestion>,
+    pub(crate) documents: Vec<Document>,
+}
+
+impl Leaf {
+    pub(crate) fn n_rows(&self) -> usize {
+        self.rows.iter().map(|(_, rows)| rows.len()).sum()
+    }
+}
+
+/// Reads the documents of a leaf and makes its rows.
+pub(crate) fn leaf(
+    leaf: &TaxonomyLeaf,
+    name: String,
+    budget: Budget<'_>,
+    repositories: &Path,
+    observer: &dyn Observer,
+) -> Result<Leaf, DocumentError> {
+    let (rows, seeds, documents) = match &leaf.kind {
+        LeafKind::Knowledge(knowledge) => {
+            let found = documents(&knowledge.documents, repositories)?;
+            for file in &found.unread {
+                observer.event(Event::Unread { leaf: &name, file });
+            }
+            let chunks: Vec<String> = found
+                .documents
+                .iter()
+                .flat_map(|document| chunk::chunks(&document.text, document.format, budget))
+                .collect();
+            observer.event(Event::Chunked {
+                leaf: &name,
+                n_documents: found.documents.len(),
+                n_chunks: chunks.len(),
+            });
+            let rows = knowledge_rows(knowledge, &chunks, &name);
+            (
+                vec![(RowKind::Knowledge, rows)],
+                knowledge_seeds(knowledge),
+                found.documents,
+            )
+        }
+        LeafKind::Skill(skill) => (skill_rows(skill, &name), skill_seeds(skill), Vec::new()),
+    };
+    Ok(Leaf {
+        leaf_path: leaf.leaf_path.clone(),
+        is_knowledge: matches!(leaf.kind, LeafKind::Knowledge(_)),
+        rows: rows
+            .into_iter()
+            .filter(|(_, rows)| !rows.is_empty())
+            .collect(),
+        name,
+        seeds,
+        documents,
+    })
+}
+
+fn documents(
+    source: &DocumentSource,
+    repositories: &Path,
+) -> Result<source::Documents, DocumentError> {
+    match source {
+        DocumentSource::Folder { path, patterns } => source::from_folder(path, patterns),
+        DocumentSource::Git {
+            repo,
+            commit,
+            patterns,
+        } => source::from_repository(repo, commit, patterns, repositories),
+    }
+}
+
+/// One row a chunk and seed example, all examples of a chunk together.
+fn knowledge_rows(knowledge: &Knowledge, chunks: &[String], name: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for chunk in chunks {
+        for example in &knowledge.seed_examples {
+            let mut row = Row::new();
+            add(&mut row, "document", chunk);
+            add(&mut row, "icl_document", &example.context);
+            add(&mut row, "document_outline", &knowledge.document_outline);
+            add(&mut row, "domain", &knowledge.domain);
+            add(
+                &mut row,
+                "leaf_node_type",
+                RowKind::Knowledge.leaf_node_type(),
+            );
+            for (index, pair) in example.questions_and_answers.iter().enumerate() {
+                add(
+                    &mut row,
+                    &format!("icl_query_{}", index + 1),
+                    &pair.question,
+                );
+                add(
+                    &mut row,
+                    &format!("icl_response_{}", index + 1),
+                    &pair.answer,
+                );
+            }
+            add(&mut row, "leaf_node_path", name);
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn skill_rows(skill: &Skill, name: &str) -> Vec<(RowKind, Vec<Row>)> {
+    let mut freeform = Vec::new();
+    let mut grounded = Vec::new();
+    for example in &skill.seed_examples {
+        let context = example
+            .context
+            .as_deref()
+            .filter(|context| !context.trim().is_empty());
+        let kind = if context.is_some() {
+            RowKind::GroundedSkill
+        } else {
+            RowKind::FreeformSkill
+        };
+        let mut row = Row::new();
+        add(&mut row, "task_description", &skill.task_description);
+        if let Some(context) = context {
+            add(&mut row, "seed_context", context);
+        }
+        add(&mut row, "seed_question", &example.question);
+        add(&mut row, "seed_response", &example.answer);
+        add(&mut row, "leaf_node_type", kind.leaf_node_type());
+        add(&mut row, "leaf_node_path", name);
+        if context.is_some() {
+            &mut grounded
+        } else {
+            &mut freeform
+        }
+        .push(row);
+    }
+    vec![
+        (RowKind::FreeformSkill, freeform),
+        (RowKind::GroundedSkill, grounded),
+    ]
+}
+
+// Differs from upstream: blank space at the ends is left out. A block scalar ends in a line break that its author did not
+// mean, and prompts were never tried with it.
+fn add(row: &mut Row, column: &str, text: &str) {
+    row.insert(column.to_owned(), Value::String(text.trim().to_owned()));
+}
+
+fn knowledge_seeds(knowledge: &Knowledge) -> Vec<SeedQuestion> {
+    let pairs = knowledge.seed_examples.iter().flat_map(|example| {
+        example
+            .questions_and_answers
+            .iter()
+            .map(|pair| (pair, example.context.trim()))
+    });
+    pairs
+        .map(|(pair, context)| SeedQuestion {
+            question: pair.question.trim().to_owned(),
+            answer: pair.answer.trim().to_owned(),
+            context: Some(context.to_owned()),
+        })
+        .collect()
+}
+
+fn skill_seeds(skill: &Skill) -> Vec<SeedQuestion> {
+    let seed = |example: &ilab_taxonomy::SkillExample| SeedQuestion {
+        question: example.question.trim().to_owned(),
+        answer: example.answer.trim().to_owned(),
+        context: example
+            .context
+            .as_ref()
+            .map(|context| context.trim().to_owned()),
+    };
+    skill.seed_examples.iter().map(seed).collect()
+}

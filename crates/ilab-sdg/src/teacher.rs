@@ -1,0 +1,138 @@
+//! The teacher with its journal: bounded, remembered, each request sent once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ilab_base::cancel::Cancel;
+use ilab_openai::completer::{Completer, Completion, CompletionError, Request};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::generate::GenerateError;
+use crate::journal::{Journal, Key};
+use crate::observer::{Event, Observer};
+
+/// How often a waiting request looks whether it was cancelled.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Answered(Arc<Completion>),
+    /// This request is at fault; others may succeed.
+    Refused {
+        is_overflow: bool,
+        message: String,
+    },
+}
+
+/// Everything that asking needs.
+pub(crate) struct Teacher<'run> {
+    completer: Arc<dyn Completer>,
+    /// Names the model together with its content.
+    identity: String,
+    journal: &'run Journal,
+    observer: &'run dyn Observer,
+    cancel: &'run Cancel,
+    permits: Semaphore,
+    asked: Mutex<HashMap<Key, Arc<OnceCell<Outcome>>>>,
+    n_kept: AtomicUsize,
+}
+
+impl<'run> Teacher<'run> {
+    /// At most `max_in_flight` requests wait for an answer at a time.
+    pub(crate) fn new(
+        completer: Arc<dyn Completer>,
+        identity: Option<&str>,
+        journal: &'run Journal,
+        observer: &'run dyn Observer,
+        cancel: &'run Cancel,
+        max_in_flight: usize,
+    ) -> Self {
+        let model = completer.model_id();
+        let identity =
+            identity.map_or_else(|| model.to_owned(), |content| format!("{model}@{content}"));
+        Self {
+            completer,
+            identity,
+            journal,
+            observer,
+            cancel,
+            permits: Semaphore::new(max_in_flight.max(1)),
+            asked: Mutex::default(),
+            n_kept: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many requests have their answer in the journal by now.
+    pub(crate) fn n_kept(&self) -> usize {
+        self.n_kept.load(Ordering::Relaxed)
+    }
+
+    /// Answers a request: from an equal one of this run, from the journal, or by asking.
+    pub(crate) async fn ask(
+        &self,
+        block_fingerprint: &[u8; 32],
+        request: Request,
+    ) -> Result<Outcome, GenerateError> {
+        let key = Key::new(block_fingerprint, &self.identity, &request);
+        let n_answers = request.sampling.n_choices() as usize;
+        let cell = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(asked.entry(key).or_default())
+        };
+        let mut is_from_journal = true;
+        let outcome = cell
+            .get_or_try_init(|| async {
+                if let Some(completion) = self.journal.answer(key)? {
+                    self.n_kept.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Outcome::Answered(Arc::new(completion)));
+                }
+                is_from_journal = false;
+                self.send(key, request).await
+            })
+            .await?
+            .clone();
+        self.observer.event(Event::Answered {
+            n_answers,
+            is_from_journal,
+        });
+        Ok(outcome)
+    }
+
+    async fn send(&self, key: Key, request: Request) -> Result<Outcome, GenerateError> {
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| GenerateError::Cancelled)?;
+        let answer = tokio::select! {
+            answer = self.completer.complete(request.clone()) => answer,
+            () = cancelled(self.cancel) => Err(CompletionError::Cancelled),
+        };
+        match answer {
+            Ok(completion) => {
+                self.journal
+                    .keep(key, self.completer.model_id(), &request, &completion)?;
+                self.n_kept.fetch_add(1, Ordering::Relaxed);
+                Ok(Outcome::Answered(Arc::new(completion)))
+            }
+            Err(CompletionError::Cancelled) => Err(GenerateError::Cancelled),
+            Err(error) if error.is_fatal() => Err(GenerateError::Teacher {
+                n_kept: self.n_kept(),
+                source: error,
+            }),
+            Err(error) => Ok(Outcome::Refused {
+                is_overflow: matches!(error, CompletionError::ContextOverflow { .. }),
+                message: error.to_string(),
+            }),
+        }
+    }
+}
+
+async fn cancelled(cancel: &Cancel) {
+    while !cancel.is_cancelled() {
+        tokio::time::sleep(CANCEL_INTERVAL).await;
+    }
+}
