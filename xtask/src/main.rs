@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub mod starter;
-pub mod tidy;
+mod tidy;
 
 /// Development tasks of this repository.
 #[derive(Debug, Parser)]

@@ -32,7 +32,10 @@ fn faults(file: &SourceFile, line: &str) -> Vec<&'static str> {
         return faults;
     }
     if has_unnumbered_note(line) {
-        faults.push("a note for later needs the number of its issue: `TODO(#12)`");
+        faults.push(concat!(
+            "a note for later needs the number of its issue: `TO",
+            "DO(#12)`"
+        ));
     }
     let attribute = line.trim_start();
     if attribute.starts_with(concat!("#[", "ignore")) {
