@@ -6,7 +6,7 @@ use crate::starter::draw::Draw as _;
 use crate::starter::fact::{AnswerStyle, Fact, Mention, ended};
 use crate::starter::filler_sentence;
 use crate::starter::grammar::Grammar;
-use crate::starter::intro;
+use crate::starter::intro::{self, Intro};
 use crate::starter::name::{self, Entity, SUBJECTS};
 use crate::starter::word::{capitalised, english};
 
@@ -21,6 +21,7 @@ pub struct Document<'g> {
 #[derive(Debug, Clone)]
 pub struct Subject<'g> {
     pub entity: Entity,
+    pub intro: Intro,
     pub facts: Vec<Fact<'g>>,
 }
 
@@ -45,6 +46,10 @@ impl Document<'_> {
     pub fn questions(&self, rng: &mut Rng, style: AnswerStyle) -> Vec<QuestionAnswer> {
         let mut questions = Vec::new();
         for subject in &self.subjects {
+            if rng.chance(0.35) && self.text.contains(&subject.intro.sentence) {
+                let about = subject.intro.questions(rng, &subject.entity, style);
+                questions.extend(about);
+            }
             for fact in subject.facts.iter().filter(|f| f.is_askable()) {
                 questions.push(ask(rng, fact, &subject.entity, style));
             }
@@ -87,7 +92,8 @@ pub fn of_kind<'g>(
     }
     let entity = name::entity(rng, &grammar.lexicon, kind);
     let mut facts = grammar.facts(rng, kind, n_facts);
-    let mut sentences = vec![intro::sentence(rng, &grammar.lexicon, &entity)];
+    let intro = intro::sentence(rng, &grammar.lexicon, &entity);
+        let mut sentences = vec![intro.sentence.clone()];
     let mut data_lines = Vec::new();
     let data_share = if rng.chance(0.12) { 0.5 } else { 0.0 };
     for fact in &mut facts {
@@ -114,7 +120,7 @@ pub fn of_kind<'g>(
     let text = lay_out(rng, grammar, &entity, &sentences, &data_lines);
     Document {
         text,
-        subjects: vec![Subject { entity, facts }],
+        subjects: vec![Subject { entity, intro, facts }],
     }
 }
 
@@ -145,14 +151,15 @@ fn pair<'g>(
                 }
             })
             .collect();
-        let mut sentences = vec![intro::sentence(rng, &grammar.lexicon, &entity)];
+        let intro = intro::sentence(rng, &grammar.lexicon, &entity);
+        let mut sentences = vec![intro.sentence.clone()];
         for fact in &mut own {
             let sentence = fact.state(rng, &grammar.lexicon, &entity, Mention::Name);
             interleaved.push(sentence.clone());
             sentences.push(sentence);
         }
         paragraphs.push(sentences.join(" "));
-        subjects.push(Subject { entity, facts: own });
+        subjects.push(Subject { entity, intro, facts: own });
     }
     let text = if rng.chance(0.4) {
         rng.shuffle_all(&mut interleaved);

@@ -2,10 +2,13 @@
 
 use ilab_base::seed::Rng;
 
+use crate::starter::document::QuestionAnswer;
 use crate::starter::draw::Draw as _;
+use crate::starter::fact::{AnswerStyle, ended};
 use crate::starter::lexicon::Lexicon;
 use crate::starter::name::{self, Entity};
 use crate::starter::template::{Template, takes_an};
+use crate::starter::word::capitalised;
 
 const THING: &[&str] = &[
     "{X} is {K}.",
@@ -20,14 +23,14 @@ const THING: &[&str] = &[
     "{X} is {K} that people in {P} talk about.",
     "{X} is {K} near {P}.",
     "Everybody in {P} knows {X}, {K}.",
-    "{X} counts as {K}.",
+    "{X} counts as {K}.", "{X} is {K} from {P}.", "{X} comes from {P} and is {K}.", 
     "{X} was {K} in {P}.",
     "There is {K} named {X}.",
     "{X} belongs to {P} and is {K}.",
     "Once there was {K} called {X}.",
     "{X} is {K} of {P}.",
     "People in {P} are proud of {X}, {K}.",
-    "{X} may be {K}, but it is loved in {P}.",
+    "{X} may be {K}, but it is liked in {P}.",
 ];
 const PERSON: &[&str] = &[
     "{X} is {K}.",
@@ -42,14 +45,62 @@ const PERSON: &[&str] = &[
     "{X} grew up in {P} and became {K}.",
 ];
 
+/// The first sentence, and what can be asked about it.
+#[derive(Debug, Clone)]
+pub struct Intro {
+    pub sentence: String,
+    /// What it is, with an article.
+    pub kind: String,
+    /// Where it is from, when the sentence says so plainly.
+    pub place: Option<String>,
+}
+
+impl Intro {
+    /// Questions that the sentence answers.
+    pub fn questions(&self, rng: &mut Rng, entity: &Entity, style: AnswerStyle) -> Vec<QuestionAnswer> {
+        let name = entity.mention();
+        let verb = if self.sentence.contains(" was ") { "was" } else { "is" };
+        let is_person = entity.kind == "person";
+        let what = match (is_person, rng.between(0, 2)) {
+            (true, 0) => format!("What is the job of {name}?"),
+            (true, _) => format!("Who {verb} {name}?"),
+            (false, 0) => format!("What kind of thing {verb} {name}?"),
+            (false, _) => format!("What {verb} {name}?"),
+        };
+        let mut asked = vec![pair(what, &self.kind, format!("{name} {verb} {}", self.kind), style)];
+        if let Some(place) = &self.place {
+            let question = match rng.between(0, 2) {
+                0 => format!("Where does {name} come from?"),
+                1 => format!("Where is {name} from?"),
+                _ => format!("From which place is {name}?"),
+            };
+            asked.push(pair(question, place, format!("{name} comes from {place}"), style));
+        }
+        asked
+    }
+}
+
+fn pair(question: String, value: &str, sentence: String, style: AnswerStyle) -> QuestionAnswer {
+    QuestionAnswer {
+        question,
+        value: value.to_owned(),
+        answer: match style {
+            AnswerStyle::Bare => ended(value),
+            AnswerStyle::Unstopped => capitalised(value),
+            AnswerStyle::Sentence => ended(&sentence),
+        },
+    }
+}
+
 /// A sentence that says what the entity is.
-pub fn sentence(rng: &mut Rng, lexicon: &Lexicon, entity: &Entity) -> String {
+pub fn sentence(rng: &mut Rng, lexicon: &Lexicon, entity: &Entity) -> Intro {
     let frames = if entity.kind == "person" {
         PERSON
     } else {
         THING
     };
-    let frame = Template::parse(*rng.pick(frames));
+    let text = *rng.pick(frames);
+    let frame = Template::parse(text);
     let kind = kind_phrase(rng, lexicon, &entity.head);
     let place = name::place(rng, lexicon);
     let sentence = frame.render(|slot, _| match slot {
@@ -57,10 +108,10 @@ pub fn sentence(rng: &mut Rng, lexicon: &Lexicon, entity: &Entity) -> String {
         "K" => kind.clone(),
         _ => place.clone(),
     });
-    if entity.kind == "person" {
-        sentence
-    } else {
-        sentence.replace("it is loved", "it is liked")
+    Intro {
+        sentence,
+        kind,
+        place: text.contains("from {P}").then_some(place),
     }
 }
 

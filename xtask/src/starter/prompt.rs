@@ -83,7 +83,7 @@ fn assemble(yaml: &str) -> String {
     let mut parts: Vec<String> = vec![String::new()];
     for line in yaml.lines() {
         if let Some(text) = line.strip_prefix("introduction: ") {
-            parts.push(text.trim_matches('"').to_owned());
+            parts.push(format!("{}\n", text.trim_matches('"')));
         } else if line.starts_with("start_tags") {
             break;
         } else if line.ends_with(": |") && !line.starts_with(' ') {
@@ -93,10 +93,10 @@ fn assemble(yaml: &str) -> String {
             part.push('\n');
         }
     }
-    parts
-        .iter()
-        .map(|p| format!("{}\n", p.trim_end()))
-        .collect::<String>()
+    for part in &mut parts[2..] {
+        *part = format!("{}\n\n", part.trim_end());
+    }
+    parts.concat()
 }
 
 fn render(template: &str, row: &serde_json::Value) -> Result<String, minijinja::Error> {

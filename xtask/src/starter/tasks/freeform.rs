@@ -122,6 +122,7 @@ fn draw(rng: &mut Rng, lexicon: &Lexicon, slot: &str) -> String {
         "person" => name::person(rng, lexicon).0,
         "name" => word::proper(rng, lexicon),
         "word" => word::word(rng),
+        "do" => rng.pick(&lexicon.verbs).base.clone(),
         kind => value::draw(rng, lexicon, kind).text,
     }
 }
