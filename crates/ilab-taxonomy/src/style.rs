@@ -50,7 +50,7 @@ fn windows_line_ends(text: &str) -> Option<Diagnostic> {
     );
     let span = Span {
         start: first,
-        end: first + 2,
+        end: first + 1,
     };
     Some(
         Diagnostic::warning(text, span, message)
