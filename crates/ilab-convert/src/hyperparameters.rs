@@ -34,10 +34,8 @@ pub(crate) fn insert(
         "llama.attention.layer_norm_rms_epsilon",
         Value::F32(config.rms_norm_eps as f32),
     );
-    if let Some(head_dim) = config.head_dim {
-        metadata.insert("llama.attention.key_length", size(head_dim));
-        metadata.insert("llama.attention.value_length", size(head_dim));
-    }
+    metadata.insert("llama.attention.key_length", size(config.head_dim()));
+    metadata.insert("llama.attention.value_length", size(config.head_dim()));
     metadata.insert("general.file_type", Value::U32(output_type.file_type()));
     metadata.insert("llama.vocab_size", size(config.vocab_size));
     metadata.insert("llama.rope.dimension_count", size(config.head_dim()));

@@ -54,3 +54,63 @@ pub(crate) fn llama3_factors(
     });
     Ok(Some(factors.collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(original_context: serde_json::Value) -> ModelConfig {
+        serde_json::from_value(json!({
+            "model_type": "llama", "vocab_size": 8, "hidden_size": 64, "intermediate_size": 8,
+            "num_hidden_layers": 1, "num_attention_heads": 4, "head_dim": 32, "rope_theta": 500000.0,
+            "rope_scaling": {
+                "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                "original_max_position_embeddings": original_context
+            }
+        }))
+        .unwrap()
+    }
+
+    /// The unscaled frequencies over those of `ROPE_INIT_FUNCTIONS["llama3"]`, transformers 4.57.6.
+    #[test]
+    fn factors_are_those_of_transformers() {
+        let factors = llama3_factors(&config(json!(64)), Path::new("config.json")).unwrap();
+        let expected = [
+            1.0,
+            1.0,
+            2.442_259_550_094_604_5,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0,
+            8.0_f32,
+        ];
+        ilab_testkit::tolerance::Tolerance::new(0.0, 4.0 * f64::from(f32::EPSILON)).assert_close(
+            &factors.unwrap(),
+            &expected,
+            "factors",
+        );
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let result = llama3_factors(&config(json!(null)), Path::new("config.json"));
+        assert!(matches!(
+            result,
+            Err(ConvertError::RopeScaling {
+                key: "original_max_position_embeddings",
+                ..
+            })
+        ));
+    }
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ilab_base::io::{IoError, create_dir_all};
 use ilab_base::{atomic, hint::Hint};
 use ilab_convert::{ConvertError, OutputType, convert};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use tokenizer::{CHAT_TEMPLATE, SPECIAL_TOKENS, vocabulary_size};
 
@@ -27,6 +27,8 @@ pub const N_KV_HEADS: usize = 2;
 pub const INTERMEDIATE_SIZE: usize = 128;
 /// Longest sequence.
 pub const CONTEXT_LENGTH: usize = 512;
+/// Rows of the embedding that no token uses, where there are such.
+const N_PADDING_ROWS: usize = 5;
 
 /// The tiny model cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +48,61 @@ impl Hint for TinyLlamaError {}
 /// # Errors
 /// The operating system's, with the path.
 pub fn write_hf(folder: &Path, seed: u64) -> Result<(), IoError> {
-    create_dir_all(folder)?;
-    let config = json!({
+    let mut tokenizer_config = tokenizer::tokenizer_config_json(CONTEXT_LENGTH);
+    tokenizer_config["add_bos_token"] = json!(false);
+    write_json_files(
+        folder,
+        &plain_config(),
+        &tokenizer::tokenizer_json(),
+        &tokenizer_config,
+    )?;
+    let tensors = weights::tensors(vocabulary_size(), HIDDEN_SIZE / N_HEADS, true);
+    let bytes = weights::safetensors(seed, &tensors);
+    atomic::write(folder.join("model.safetensors"), &bytes)
+}
+
+/// As [`write_hf`], with what Llama 3.2 has: a tied output projection, llama3 rope scaling, a head width of its own, rows
+/// of the embedding without a token, a tokenizer that adds `bos`, and weights in two files with an index.
+///
+/// # Errors
+/// The operating system's, with the path.
+pub fn write_hf_like_llama3(folder: &Path, seed: u64) -> Result<(), IoError> {
+    let (vocab_size, head_dim) = (vocabulary_size() + N_PADDING_ROWS, 32);
+    let mut config = plain_config();
+    config["vocab_size"] = json!(vocab_size);
+    config["head_dim"] = json!(head_dim);
+    config["tie_word_embeddings"] = json!(true);
+    config["rope_theta"] = json!(500000.0);
+    config["rope_scaling"] = json!({
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192
+    });
+    let mut tokenizer = tokenizer::tokenizer_json();
+    tokenizer["post_processor"] = tokenizer::adding_bos();
+    let tokenizer_config = tokenizer::tokenizer_config_json(CONTEXT_LENGTH);
+    write_json_files(folder, &config, &tokenizer, &tokenizer_config)?;
+
+    let tensors = weights::tensors(vocab_size, head_dim, false);
+    let (first, second) = tensors.split_at(tensors.len() / 2);
+    let mut index = serde_json::Map::new();
+    for (shard_idx, shard) in [first, second].into_iter().enumerate() {
+        let name = format!("model-{:05}-of-00002.safetensors", shard_idx + 1);
+        atomic::write(folder.join(&name), &weights::safetensors(seed, shard))?;
+        index.extend(
+            shard
+                .iter()
+                .map(|(tensor, _)| (tensor.clone(), json!(name))),
+        );
+    }
+    let index = json!({"metadata": {}, "weight_map": index});
+    write_json(folder, "model.safetensors.index.json", &index)
+}
+
+fn plain_config() -> Value {
+    json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "vocab_size": vocabulary_size(),
@@ -68,18 +123,19 @@ pub fn write_hf(folder: &Path, seed: u64) -> Result<(), IoError> {
         "eos_token_id": 0,
         "pad_token_id": 0,
         "torch_dtype": "float32"
-    });
-    write_json(folder, "config.json", &config)?;
-    write_json(folder, "tokenizer.json", &tokenizer::tokenizer_json())?;
-    write_json(
-        folder,
-        "tokenizer_config.json",
-        &tokenizer::tokenizer_config_json(CONTEXT_LENGTH),
-    )?;
-    atomic::write(
-        folder.join("model.safetensors"),
-        &weights::safetensors(seed),
-    )
+    })
+}
+
+fn write_json_files(
+    folder: &Path,
+    config: &Value,
+    tokenizer: &Value,
+    tokenizer_config: &Value,
+) -> Result<(), IoError> {
+    create_dir_all(folder)?;
+    write_json(folder, "config.json", config)?;
+    write_json(folder, "tokenizer.json", tokenizer)?;
+    write_json(folder, "tokenizer_config.json", tokenizer_config)
 }
 
 /// Writes the model of seed 0 as an F32 GGUF file into `folder` and returns its path.
@@ -94,7 +150,7 @@ pub fn write_gguf(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
     Ok(destination)
 }
 
-fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<(), IoError> {
+fn write_json(folder: &Path, name: &str, value: &Value) -> Result<(), IoError> {
     atomic::write(folder.join(name), format!("{value:#}\n").as_bytes())
 }
 

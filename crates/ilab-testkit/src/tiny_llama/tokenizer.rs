@@ -74,13 +74,25 @@ pub(super) fn tokenizer_json() -> Value {
     })
 }
 
+/// A post-processor that puts `bos` before every text.
+pub(super) fn adding_bos() -> Value {
+    let bos = SPECIAL_TOKENS[0];
+    let special = json!({"SpecialToken": {"id": bos, "type_id": 0}});
+    let text = json!({"Sequence": {"id": "A", "type_id": 0}});
+    json!({
+        "type": "TemplateProcessing",
+        "single": [special.clone(), text.clone()],
+        "pair": [special, text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {bos: {"id": bos, "ids": [0], "tokens": [bos]}}
+    })
+}
+
 pub(super) fn tokenizer_config_json(context_length: usize) -> Value {
     json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": SPECIAL_TOKENS[0],
         "eos_token": SPECIAL_TOKENS[0],
         "pad_token": SPECIAL_TOKENS[0],
-        "add_bos_token": false,
         "clean_up_tokenization_spaces": false,
         "model_max_length": context_length,
         "chat_template": CHAT_TEMPLATE
