@@ -4,7 +4,7 @@ use futures::channel::oneshot;
 use ilab_openai::completer::{CompletionError, Score};
 
 use crate::log_probability::log_sum_exp;
-use crate::sampler::greatest;
+use crate::sampler::{NonFiniteLogits, greatest};
 
 /// The log-likelihood of the last tokens of a sequence.
 #[derive(Debug)]
@@ -49,17 +49,22 @@ impl Scoring {
 
     /// Adds the log-probability of `token`, the one after the position of these logits.
     pub(crate) fn add(&mut self, logits: &[f32], token: u32) {
-        match greatest(logits) {
-            Ok((most_likely, _)) => {
-                let logprob = f64::from(logits[token as usize]) - log_sum_exp(logits);
-                self.score.log_likelihood += logprob;
-                self.score.n_tokens += 1;
-                self.score.is_greedy &= most_likely == token;
-            }
-            Err(error) => self.fail(CompletionError::Engine {
-                message: error.to_string(),
-            }),
+        let Ok((most_likely, _)) = greatest(logits) else {
+            return self.fail_non_finite();
+        };
+        let logprob = f64::from(logits[token as usize]) - log_sum_exp(logits);
+        if logprob.is_nan() {
+            return self.fail_non_finite();
         }
+        self.score.log_likelihood += logprob;
+        self.score.n_tokens += 1;
+        self.score.is_greedy &= most_likely == token;
+    }
+
+    fn fail_non_finite(&mut self) {
+        self.fail(CompletionError::Engine {
+            message: NonFiniteLogits.to_string(),
+        });
     }
 
     /// Sends the score; called when all positions were added.

@@ -9,6 +9,7 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
+use llama_cpp_sys_2 as sys;
 
 use crate::backend;
 use crate::counters::LiveCounters;
@@ -103,19 +104,22 @@ fn new_context(work: &Work) -> Result<LlamaContext<'_>, EngineError> {
     let options = &work.options;
     let n_sequences = options.n_parallel_sequences;
     let n_batch = options.n_batch_tokens.max(n_sequences);
-    let cache_type = match options.cache_precision {
-        CachePrecision::F16 => KvCacheType::F16,
-        CachePrecision::F32 => KvCacheType::F32,
+    // Flash attention rounds a 32-bit cache to 16 bits and adds up in 16 bits where a step has few tokens.
+    let (cache_type, flash_attention) = match options.cache_precision {
+        CachePrecision::F16 => (KvCacheType::F16, sys::LLAMA_FLASH_ATTN_TYPE_AUTO),
+        CachePrecision::F32 => (KvCacheType::F32, sys::LLAMA_FLASH_ATTN_TYPE_DISABLED),
     };
+    let n_threads = options.n_threads(work.model.n_params());
     let parameters = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(options.n_context_tokens * n_sequences))
         .with_n_batch(n_batch)
         .with_n_ubatch(n_batch)
         .with_n_seq_max(n_sequences)
-        .with_n_threads(options.n_threads())
-        .with_n_threads_batch(options.n_threads())
+        .with_n_threads(n_threads)
+        .with_n_threads_batch(n_threads)
         .with_type_k(cache_type)
         .with_type_v(cache_type)
+        .with_flash_attention_policy(flash_attention)
         .with_kv_unified(false)
         .with_no_perf(true);
     backend::clear_last_error();
