@@ -18,6 +18,8 @@ use ilab_weights::gguf::{Array, GgufError, GgufFile, Metadata};
 const MAX_LAYERS: u64 = 512;
 /// `LLAMA_MAX_EXPERTS`.
 const MAX_EXPERTS: u64 = 1024;
+/// Numbers that llama.cpp hands out as `int32_t`.
+const MAX_I32: u64 = i32::MAX as u64;
 /// `LLAMA_TOKEN_TYPE_BYTE`.
 const TOKEN_TYPE_BYTE: i32 = 6;
 
@@ -58,6 +60,26 @@ pub enum ModelDefect {
         min: u64,
         /// The most that is accepted.
         max: u64,
+    },
+    /// Groups of unequal size.
+    #[error("`{key}` is {got}, which does not divide {whole}")]
+    NotDivisible {
+        /// The key.
+        key: String,
+        /// The number of groups.
+        got: u64,
+        /// What they should divide.
+        whole: u64,
+    },
+    /// A fraction that cannot be computed with.
+    #[error(
+        "`{key}` is {got}, expected a finite number, and for an epsilon one that is not negative"
+    )]
+    NotComputable {
+        /// The key.
+        key: String,
+        /// The value found, as text because NaN equals nothing.
+        got: String,
     },
     /// A choice that does not exist.
     #[error("`{key}` is `{got}`, expected one of {expected}")]
@@ -124,14 +146,57 @@ fn check_hyperparameters(metadata: &Metadata) -> Result<(), ModelDefect> {
         return Err(missing("general.architecture"));
     };
     let key = |name: &str| format!("{architecture}.{name}");
+    required_range(metadata, &key("context_length"), 1, MAX_I32)?;
     let n_layers = required_range(metadata, &key("block_count"), 1, MAX_LAYERS)?;
     optional_range(metadata, &key("nextn_predict_layers"), 0, n_layers)?;
-    let n_experts = optional_range(metadata, &key("expert_count"), 0, MAX_EXPERTS)?;
-    let max_groups = n_experts.saturating_sub(1);
-    optional_range(metadata, &key("expert_group_count"), 0, max_groups)?;
-    let min_used = n_experts.min(1);
-    optional_range(metadata, &key("expert_used_count"), min_used, n_experts)?;
+    check_experts(metadata, architecture, key)?;
+    check_fractions(metadata, &key(""))?;
     check_rope_scaling(metadata, key("rope.scaling.type"))
+}
+
+/// A mixture uses some of its experts, and their groups divide them.
+fn check_experts(
+    metadata: &Metadata,
+    architecture: &str,
+    key: impl Fn(&str) -> String,
+) -> Result<(), ModelDefect> {
+    let n_experts = optional_range(metadata, &key("expert_count"), 0, MAX_EXPERTS)?;
+    let used_key = key("expert_used_count");
+    optional_range(metadata, &used_key, n_experts.min(1), n_experts)?;
+    // Dense models of this family name one expert and do not use it.
+    let is_mixture = n_experts > 0 && !architecture.starts_with("hunyuan");
+    if is_mixture && metadata.value(&used_key).is_none() {
+        return Err(missing(&used_key));
+    }
+    let group_key = key("expert_group_count");
+    let n_groups = optional_range(metadata, &group_key, 0, n_experts.saturating_sub(1))?;
+    if n_groups > 1 {
+        if n_experts % n_groups != 0 {
+            return Err(ModelDefect::NotDivisible {
+                key: group_key,
+                got: n_groups,
+                whole: n_experts,
+            });
+        }
+        required_range(metadata, &key("expert_group_used_count"), 1, n_groups - 1)?;
+    }
+    Ok(())
+}
+
+/// Epsilons, scales and frequencies of the architecture.
+fn check_fractions(metadata: &Metadata, prefix: &str) -> Result<(), ModelDefect> {
+    let of_architecture = metadata.iter().filter(|(key, _)| key.starts_with(prefix));
+    for (key, value) in of_architecture {
+        if let Some(got) = value.as_f64()
+            && (!got.is_finite() || got < 0.0 && key.ends_with("epsilon"))
+        {
+            return Err(ModelDefect::NotComputable {
+                key: key.to_owned(),
+                got: got.to_string(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_rope_scaling(metadata: &Metadata, key: String) -> Result<(), ModelDefect> {

@@ -173,7 +173,7 @@ impl<'model> Scheduler<'model> {
                     let delivery = Rc::clone(&delivery);
                     let generation =
                         Generation::new(delivery, choice_idx, &sampling, seed, max_tokens);
-                    self.push(tokens.clone(), Task::Generate(generation));
+                    self.push(tokens.clone(), Task::Generate(Box::new(generation)));
                 }
             }
             Command::Score {

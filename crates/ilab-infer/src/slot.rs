@@ -11,7 +11,7 @@ use crate::vocabulary::Vocabulary;
 #[derive(Debug)]
 pub(crate) enum Task {
     /// Draw tokens and append them.
-    Generate(Generation),
+    Generate(Box<Generation>),
     /// Add up the log-probabilities of the last tokens.
     Score(Scoring),
     /// Collect all logits.

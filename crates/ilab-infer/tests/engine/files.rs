@@ -5,7 +5,7 @@ use std::path::Path;
 use ilab_infer::{Engine, EngineError, EngineOptions};
 use ilab_weights::gguf::{GgufFile, GgufWriter, Header, Metadata, Value};
 
-use super::MODEL;
+use super::{MODEL, complete, request};
 
 fn load(path: &Path) -> Result<Engine, EngineError> {
     Engine::load(EngineOptions::new(path))
@@ -47,7 +47,11 @@ fn load_with(change: impl FnOnce(&mut Metadata)) -> String {
         })
         .unwrap();
     match load(&path) {
-        Ok(_) => "loaded".to_owned(),
+        Ok(engine) => {
+            // What the model answers, if anything, is of no interest: it must come back.
+            let _ = complete(&engine, request("Hello", |_| {}));
+            "loaded".to_owned()
+        }
         Err(_) => message(&path),
     }
 }
@@ -128,11 +132,69 @@ fn bytes_changed_anywhere_in_the_header_never_end_the_process() {
     }
 }
 
+/// Makes a metadata value from a number.
+type OfType = fn(u32) -> Value;
+
+/// Numbers that the tiny model does not have and others do.
+const OPTIONAL_NUMBERS: [(&str, OfType); 19] = [
+    ("llama.attention.causal", flag),
+    ("llama.attention.clamp_kqv", fraction),
+    ("llama.attention.scale", fraction),
+    ("llama.attention.sliding_window", Value::U32),
+    ("llama.embedding_length_out", Value::U32),
+    ("llama.embedding_scale", fraction),
+    ("llama.expert_count", Value::U32),
+    ("llama.expert_group_count", Value::U32),
+    ("llama.expert_group_used_count", Value::U32),
+    ("llama.expert_used_count", Value::U32),
+    ("llama.nextn_predict_layers", Value::U32),
+    ("llama.pooling_type", Value::U32),
+    ("llama.residual_scale", fraction),
+    ("llama.rope.scaling.factor", fraction),
+    ("llama.rope.scaling.original_context_length", Value::U32),
+    ("tokenizer.ggml.add_eos_token", flag),
+    ("tokenizer.ggml.eot_token_id", Value::U32),
+    ("tokenizer.ggml.token_type_count", Value::U32),
+    ("tokenizer.ggml.unknown_token_id", Value::U32),
+];
+
+fn flag(number: u32) -> Value {
+    Value::Bool(number.is_multiple_of(2))
+}
+
+fn fraction(number: u32) -> Value {
+    Value::F32(f32::from_bits(number))
+}
+
+#[test]
+fn numbers_changed_anywhere_never_end_the_process() {
+    let original = GgufFile::open(&*MODEL).unwrap();
+    let numbers = original.metadata().iter().filter_map(|(key, value)| {
+        let of_same_type: OfType = match value {
+            Value::U32(_) => Value::U32,
+            Value::F32(_) => fraction,
+            Value::Bool(_) => flag,
+            _ => return None,
+        };
+        Some((key, of_same_type))
+    });
+    let numbers: Vec<_> = numbers.chain(OPTIONAL_NUMBERS).collect();
+    assert!(numbers.len() > 10 + OPTIONAL_NUMBERS.len());
+    for (key, of_type) in numbers {
+        for number in [0, 1, 3, 48, 1 << 16, 0x7FFF_FFFF, 0x8000_0000, u32::MAX] {
+            println!("{key} {number}");
+            load_with(|metadata| {
+                metadata.insert(key, of_type(number));
+            });
+        }
+    }
+}
+
 #[test]
 fn asserted_properties_are_checked_before() {
     assert_eq!(load_with(|_| {}), "loaded");
     let prefix = "`…/model.gguf` is not a usable language model: ";
-    let cases: [(&str, Value, &str); 6] = [
+    let cases: [(&str, Value, &str); 8] = [
         (
             "llama.block_count",
             Value::U32(100_000),
@@ -152,6 +214,17 @@ fn asserted_properties_are_checked_before() {
             "llama.expert_used_count",
             Value::U32(2),
             "`llama.expert_used_count` is 2, expected 0 to 0",
+        ),
+        (
+            "llama.expert_count",
+            Value::U32(8),
+            "the metadata has no usable `llama.expert_used_count`",
+        ),
+        (
+            "llama.attention.layer_norm_rms_epsilon",
+            Value::F32(f32::NAN),
+            "`llama.attention.layer_norm_rms_epsilon` is NaN, \
+             expected a finite number, and for an epsilon one that is not negative",
         ),
         (
             "llama.rope.scaling.type",
