@@ -4,10 +4,10 @@
 use rayon::prelude::*;
 
 use crate::exponential::exp;
-use crate::matmul::{Threads, View, matmul};
+use crate::matmul::{Precision, View};
 
 /// Rows whose logits are held at one time.
-const ROWS_PER_CHUNK: usize = 256;
+const ROWS_PER_CHUNK: usize = 512;
 
 /// Loss and gradients of [`linear_cross_entropy`], not yet divided by the number of tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,7 @@ pub fn linear_cross_entropy(
     weight: &[f32],
     targets: &[Option<u32>],
     c: usize,
+    precision: Precision,
 ) -> LossAndGradients {
     let v = weight.len() / c;
     let learned: Vec<(usize, usize)> = targets
@@ -56,14 +57,7 @@ pub fn linear_cross_entropy(
             .collect();
         let rows = View::dense(&rows, chunk.len(), c);
         let mut logits = vec![0.0; chunk.len() * v];
-        matmul(
-            &mut logits,
-            0.0,
-            1.0,
-            rows,
-            weight.transposed(),
-            Threads::All,
-        );
+        precision.matmul(&mut logits, 0.0, 1.0, rows, weight.transposed());
         let losses: Vec<f64> = logits
             .par_chunks_exact_mut(v)
             .zip(chunk)
@@ -72,18 +66,11 @@ pub fn linear_cross_entropy(
         result.loss_sum += losses.iter().sum::<f64>();
         let dlogits = View::dense(&logits, chunk.len(), v);
         let mut dhidden = vec![0.0; chunk.len() * c];
-        matmul(&mut dhidden, 0.0, 1.0, dlogits, weight, Threads::All);
+        precision.matmul(&mut dhidden, 0.0, 1.0, dlogits, weight);
         for ((row, _), gradient) in chunk.iter().zip(dhidden.chunks_exact(c)) {
             result.dhidden[row * c..(row + 1) * c].copy_from_slice(gradient);
         }
-        matmul(
-            &mut result.dweight,
-            1.0,
-            1.0,
-            dlogits.transposed(),
-            rows,
-            Threads::All,
-        );
+        precision.matmul(&mut result.dweight, 1.0, 1.0, dlogits.transposed(), rows);
     }
     result
 }
@@ -133,7 +120,7 @@ mod tests {
             }
             loss
         };
-        let found = linear_cross_entropy(&hidden, &weight, &targets, c);
+        let found = linear_cross_entropy(&hidden, &weight, &targets, c, Precision::F32);
         assert_eq!(found.n_learned, 6);
         assert!((found.loss_sum - naive(&hidden, &weight)).abs() < 1e-4);
         check_gradient(&hidden, &found.dhidden, |hidden| naive(hidden, &weight));
@@ -142,7 +129,13 @@ mod tests {
 
     #[test]
     fn rows_without_a_target_have_no_gradient() {
-        let found = linear_cross_entropy(&values(6, 1), &values(8, 2), &[None, None, None], 2);
+        let found = linear_cross_entropy(
+            &values(6, 1),
+            &values(8, 2),
+            &[None, None, None],
+            2,
+            Precision::F32,
+        );
         assert_eq!((found.loss_sum, found.n_learned), (0.0, 0));
         assert!(
             found

@@ -4,6 +4,7 @@
 //! portable loop at run time.
 
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 /// A matrix seen through its strides, in elements.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,33 @@ impl<'a> View<'a> {
         Self::new(data, n_rows, n_columns, n_columns)
     }
 
+    pub(crate) fn n_rows(self) -> usize {
+        self.n_rows
+    }
+
+    pub(crate) fn n_columns(self) -> usize {
+        self.n_columns
+    }
+
+    pub(crate) fn element(self, row: usize, column: usize) -> f32 {
+        self.data[row * self.row_stride + column * self.column_stride]
+    }
+
+    /// Two neighbours of a row.
+    pub(crate) fn pair(self, row: usize, column: usize) -> (f32, f32) {
+        let at = row * self.row_stride + column * self.column_stride;
+        (self.data[at], self.data[at + self.column_stride])
+    }
+
+    /// Some of the rows.
+    pub(crate) fn rows(self, rows: std::ops::Range<usize>) -> Self {
+        Self {
+            data: &self.data[rows.start * self.row_stride..],
+            n_rows: rows.len(),
+            ..self
+        }
+    }
+
     /// The transposed matrix; nothing is moved.
     pub fn transposed(self) -> Self {
         Self {
@@ -64,6 +92,11 @@ pub enum Threads {
     All,
 }
 
+/// Rows of the product that one thread takes at least.
+const ROWS_PER_TASK: usize = 32;
+/// Parts into which the rows are split for each thread, so that a thread that was held up does not hold up the others.
+const PARTS_PER_THREAD: usize = 2;
+
 /// `out = keep · out + scale · a · b`, with `out` row-major and dense.
 ///
 /// # Shape
@@ -75,23 +108,41 @@ pub fn matmul(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>, 
     let (m, k, n) = (a.n_rows, a.n_columns, b.n_columns);
     assert_eq!(k, b.n_rows, "inner sizes differ");
     assert_eq!(out.len(), m * n, "the product is [{m}, {n}]");
-    let parallelism = match threads {
-        Threads::One => Parallelism::None,
-        Threads::All => Parallelism::Rayon(0),
-    };
+    if out.is_empty() {
+        return;
+    }
+    match threads {
+        Threads::One => product(out, keep, scale, a, b),
+        // The threads of the `gemm` crate wait for each other in a busy loop at every block, which costs half the speed
+        // when the machine does anything else; independent parts do not.
+        Threads::All => {
+            let n_parts = PARTS_PER_THREAD * rayon::current_num_threads();
+            let n_rows = m.div_ceil(n_parts).max(ROWS_PER_TASK);
+            out.par_chunks_mut(n_rows * n)
+                .enumerate()
+                .for_each(|(part, out)| {
+                    let rows = part * n_rows..(part * n_rows + out.len() / n);
+                    product(out, keep, scale, a.rows(rows), b);
+                });
+        }
+    }
+}
+
+/// One part of a product, by the calling thread.
+fn product(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>) {
     let stride =
         |stride: usize| isize::try_from(stride).expect("a slice is never longer than isize::MAX");
     // SAFETY: `View` checks at construction that every element of `a` and `b` lies inside its slice, `out` holds m·n
-    // elements and is borrowed mutably, so nothing overlaps it.
+    // elements (checked by `matmul`) and is borrowed mutably, so nothing overlaps it.
     #[allow(unsafe_code)]
     unsafe {
         gemm::gemm(
-            m,
-            n,
-            k,
+            a.n_rows,
+            b.n_columns,
+            a.n_columns,
             out.as_mut_ptr(),
             1,
-            stride(n),
+            stride(b.n_columns),
             keep != 0.0,
             a.data.as_ptr(),
             stride(a.column_stride),
@@ -104,19 +155,58 @@ pub fn matmul(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>, 
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
     }
+}
+
+/// In which precision the factors of a linear layer are multiplied; sums are always f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are.
+    F32,
+    /// Rounded to bf16 where the processor multiplies that faster, else as they are.
+    Bf16,
+}
+
+impl Precision {
+    /// [`matmul`] by all threads in this precision.
+    pub fn matmul(self, out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>) {
+        let is_worth_packing = a.n_rows > 16 && a.n_columns > 16 && b.n_columns > 16;
+        if self == Self::Bf16 && is_worth_packing && crate::bf16::is_available() {
+            assert_eq!(a.n_columns, b.n_rows, "inner sizes differ");
+            assert_eq!(
+                out.len(),
+                a.n_rows * b.n_columns,
+                "the product has another size"
+            );
+            crate::bf16::matmul(out, keep, scale, a, b);
+        } else {
+            matmul(out, keep, scale, a, b, Threads::All);
+        }
+    }
+}
+
+/// The sizes of a linear layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Rows.
+    pub n: usize,
+    /// Width of its input.
+    pub input: usize,
+    /// Width of its output.
+    pub output: usize,
 }
 
 /// `y = x · wᵀ`: the forward pass of a linear layer.
 ///
 /// # Shape
 /// `x: [n, input]`, `w: [output, input]` as checkpoints store it, result `[n, output]`.
-pub fn linear(x: &[f32], w: &[f32], n: usize, input: usize, output: usize) -> Vec<f32> {
+pub fn linear(x: &[f32], w: &[f32], shape: LinearShape, precision: Precision) -> Vec<f32> {
+    let LinearShape { n, input, output } = shape;
     let mut y = vec![0.0; n * output];
     let w = View::dense(w, output, input).transposed();
-    matmul(&mut y, 0.0, 1.0, View::dense(x, n, input), w, Threads::All);
+    precision.matmul(&mut y, 0.0, 1.0, View::dense(x, n, input), w);
     y
 }
 
@@ -128,28 +218,14 @@ pub fn linear_backward(
     x: &[f32],
     w: &[f32],
     dy: &[f32],
-    n: usize,
-    input: usize,
-    output: usize,
+    shape: LinearShape,
+    precision: Precision,
 ) -> (Vec<f32>, Vec<f32>) {
+    let LinearShape { n, input, output } = shape;
     let (mut dx, mut dw) = (vec![0.0; n * input], vec![0.0; output * input]);
     let dy = View::dense(dy, n, output);
-    matmul(
-        &mut dx,
-        0.0,
-        1.0,
-        dy,
-        View::dense(w, output, input),
-        Threads::All,
-    );
-    matmul(
-        &mut dw,
-        0.0,
-        1.0,
-        dy.transposed(),
-        View::dense(x, n, input),
-        Threads::All,
-    );
+    precision.matmul(&mut dx, 0.0, 1.0, dy, View::dense(w, output, input));
+    precision.matmul(&mut dw, 0.0, 1.0, dy.transposed(), View::dense(x, n, input));
     (dx, dw)
 }
 
@@ -180,12 +256,15 @@ mod tests {
                     }
                 }
             }
-            let (dx, dw) = linear_backward(&x, &w, &dy, n, input, output);
-            for (found, expected) in [linear(&x, &w, n, input, output), dx, dw]
-                .iter()
-                .zip(&expected)
-            {
-                assert_close(found, expected, 1e-5);
+            let shape = LinearShape { n, input, output };
+            for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.05)] {
+                let (dx, dw) = linear_backward(&x, &w, &dy, shape, precision);
+                for (found, expected) in [linear(&x, &w, shape, precision), dx, dw]
+                    .iter()
+                    .zip(&expected)
+                {
+                    assert_close(found, expected, tolerance);
+                }
             }
         }
     }

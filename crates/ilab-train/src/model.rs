@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor, Var};
 use ilab_kernels::attention::Heads;
+use ilab_kernels::matmul::Precision;
 use ilab_kernels::rope::RopeTable;
 use ilab_weights::config::{ModelConfig, RopeScaling, llama_tensors};
 use ilab_weights::safetensors::Checkpoint;
@@ -25,6 +26,7 @@ pub struct Model {
     weights: BTreeMap<String, Var>,
     rope_table: Arc<RopeTable>,
     heads: Heads,
+    precision: Precision,
 }
 
 impl Model {
@@ -65,7 +67,14 @@ impl Model {
             weights,
             rope_table,
             heads,
+            precision: Precision::F32,
         })
+    }
+
+    /// The same model whose linear layers are multiplied in another precision; a new model multiplies in f32.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The configuration.
@@ -91,7 +100,12 @@ impl Model {
     /// # Errors
     /// Token ids outside the vocabulary, or sequences longer than the model was loaded for.
     pub fn loss_sum(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        cross_entropy_sum(&self.hidden(batch)?, self.output_weight()?, &batch.targets)
+        cross_entropy_sum(
+            &self.hidden(batch)?,
+            self.output_weight()?,
+            &batch.targets,
+            self.precision,
+        )
     }
 
     /// The score of every token of the vocabulary after each row.
@@ -102,7 +116,7 @@ impl Model {
     /// # Errors
     /// As for [`Model::loss_sum`].
     pub fn logits(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        linear(&self.hidden(batch)?, self.output_weight()?)
+        linear(&self.hidden(batch)?, self.output_weight()?, self.precision)
     }
 
     /// The residual stream after the last normalisation, `[N, C]`.
@@ -134,8 +148,13 @@ impl Model {
         rotary: &Rotary,
         segments: &Arc<Vec<usize>>,
     ) -> candle_core::Result<Tensor> {
-        let project =
-            |x: &Tensor, name: &str| linear(x, self.weight(&format!("{prefix}.{name}.weight"))?);
+        let project = |x: &Tensor, name: &str| {
+            linear(
+                x,
+                self.weight(&format!("{prefix}.{name}.weight"))?,
+                self.precision,
+            )
+        };
         let normed = self.norm(x, &format!("{prefix}.input_layernorm"))?;
         let q = rope(&project(&normed, "self_attn.q_proj")?, rotary)?; // (N, H·D)
         let k = rope(&project(&normed, "self_attn.k_proj")?, rotary)?; // (N, K·D)

@@ -35,9 +35,23 @@ mod tests {
 
     #[test]
     fn rises_then_falls() {
-        let schedule = CosineSchedule { peak: 1.0, n_warmup_steps: 2, n_steps: 6 };
-        let rates: Vec<f64> = (0..7).map(|step| (schedule.lr(step) * 1e4).round() / 1e4).collect();
+        let schedule = CosineSchedule {
+            peak: 1.0,
+            n_warmup_steps: 2,
+            n_steps: 6,
+        };
+        let rates: Vec<f64> = (0..7)
+            .map(|step| (schedule.lr(step) * 1e4).round() / 1e4)
+            .collect();
         assert_eq!(rates, [0.5, 1.0, 1.0, 0.8536, 0.5, 0.1464, 0.0]);
-        assert_eq!(CosineSchedule { peak: 1.0, n_warmup_steps: 0, n_steps: 1 }.lr(0), 1.0);
+        assert_eq!(
+            CosineSchedule {
+                peak: 1.0,
+                n_warmup_steps: 0,
+                n_steps: 1
+            }
+            .lr(0),
+            1.0
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use ilab_kernels::cross_entropy::{LossAndGradients, linear_cross_entropy};
+use ilab_kernels::matmul::Precision;
 
 use super::storage::slice;
 
@@ -20,10 +21,12 @@ pub fn cross_entropy_sum(
     hidden: &Tensor,
     weight: &Tensor,
     targets: &Arc<Vec<Option<u32>>>,
+    precision: Precision,
 ) -> Result<Tensor> {
     let op = CrossEntropy {
         targets: Arc::clone(targets),
         gradients: Mutex::new(None),
+        precision,
     };
     hidden.contiguous()?.apply_op2(weight, op)
 }
@@ -31,6 +34,7 @@ pub fn cross_entropy_sum(
 struct CrossEntropy {
     targets: Arc<Vec<Option<u32>>>,
     gradients: Mutex<Option<LossAndGradients>>,
+    precision: Precision,
 }
 
 impl CustomOp2 for CrossEntropy {
@@ -63,7 +67,7 @@ impl CustomOp2 for CrossEntropy {
         }
         let hidden = slice(hidden, h_layout, "cross-entropy")?;
         let weight = slice(weight, w_layout, "cross-entropy")?;
-        let result = linear_cross_entropy(hidden, weight, &self.targets, c);
+        let result = linear_cross_entropy(hidden, weight, &self.targets, c, self.precision);
         #[allow(clippy::cast_possible_truncation)]
         let loss = result.loss_sum as f32;
         *self

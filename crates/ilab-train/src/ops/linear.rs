@@ -1,7 +1,7 @@
 //! `y = x · wᵀ`.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use ilab_kernels::matmul;
+use ilab_kernels::matmul::{self, LinearShape, Precision};
 
 use super::storage::{slice, with_slice};
 
@@ -12,11 +12,13 @@ use super::storage::{slice, with_slice};
 ///
 /// # Errors
 /// Ranks or sizes that do not fit.
-pub fn linear(x: &Tensor, w: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(w, Linear)
+pub fn linear(x: &Tensor, w: &Tensor, precision: Precision) -> Result<Tensor> {
+    x.contiguous()?.apply_op2(w, Linear { precision })
 }
 
-struct Linear;
+struct Linear {
+    precision: Precision,
+}
 
 impl CustomOp2 for Linear {
     fn name(&self) -> &'static str {
@@ -38,9 +40,8 @@ impl CustomOp2 for Linear {
         let y = matmul::linear(
             slice(x, x_layout, "linear")?,
             slice(w, w_layout, "linear")?,
-            n,
-            input,
-            output,
+            LinearShape { n, input, output },
+            self.precision,
         );
         Ok((CpuStorage::F32(y), (n, output).into()))
     }
@@ -56,7 +57,15 @@ impl CustomOp2 for Linear {
         let (output, _) = w.dims2()?;
         let (dx, dw) = with_slice(x, |x| {
             with_slice(w, |w| {
-                with_slice(dy, |dy| matmul::linear_backward(x, w, dy, n, input, output))
+                with_slice(dy, |dy| {
+                    matmul::linear_backward(
+                        x,
+                        w,
+                        dy,
+                        LinearShape { n, input, output },
+                        self.precision,
+                    )
+                })
             })
         })???;
         let device = x.device();

@@ -1,0 +1,249 @@
+//! Matrix products of bf16 inputs summed in f32, for processors with AVX512-BF16; elsewhere the caller takes f32.
+//!
+//! Both factors are rounded to bf16 while they are packed: pairs along the inner axis share a 32-bit word, as the dot
+//! product instruction wants them.
+
+use rayon::prelude::*;
+
+use crate::matmul::View;
+
+/// Rows of a tile of the product.
+const TILE_ROWS: usize = 6;
+/// Columns of a tile of the product: four registers.
+const TILE_COLUMNS: usize = 64;
+/// Words along the inner axis that are multiplied before the next panel: 128 KiB of the right factor stay in the cache.
+const WORDS_PER_BLOCK: usize = 512;
+/// Rows of the product that one task computes.
+const ROWS_PER_TASK: usize = 30 * TILE_ROWS;
+
+/// Whether this processor multiplies bf16 faster than f32.
+pub fn is_available() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16")
+        && std::arch::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// `out = keep · out + scale · bf16(a) · bf16(b)` with f32 sums; `out` is row-major and dense.
+///
+/// # Panics
+/// When the processor cannot: see [`is_available`].
+pub(crate) fn matmul(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>) {
+    assert!(is_available(), "this processor has no bf16 product");
+    let n = b.n_columns();
+    let packed = Packed::new(b);
+    out.par_chunks_mut(ROWS_PER_TASK * n)
+        .enumerate()
+        .for_each(|(task, out)| {
+            let first = task * ROWS_PER_TASK;
+            part(
+                out,
+                keep,
+                scale,
+                a.rows(first..first + out.len() / n),
+                &packed,
+                n,
+            );
+        });
+}
+
+/// The right factor: panels of [`TILE_COLUMNS`] columns, in each the words of all columns for one pair of rows together.
+struct Packed {
+    words: Vec<u32>,
+    n_pairs: usize,
+}
+
+impl Packed {
+    fn new(b: View<'_>) -> Self {
+        let n_pairs = b.n_rows().div_ceil(2);
+        let mut words = vec![0; b.n_columns().div_ceil(TILE_COLUMNS) * n_pairs * TILE_COLUMNS];
+        words
+            .par_chunks_exact_mut(n_pairs * TILE_COLUMNS)
+            .enumerate()
+            .for_each(|(panel, words)| {
+                pack::<TILE_COLUMNS>(words, b.transposed(), panel * TILE_COLUMNS, 0..n_pairs);
+            });
+        Self { words, n_pairs }
+    }
+}
+
+/// Packs rows `first..first + WIDTH` of a matrix: for each pair of columns one word of every row, zero beyond the edges.
+fn pack<const WIDTH: usize>(
+    words: &mut [u32],
+    matrix: View<'_>,
+    first: usize,
+    pairs: std::ops::Range<usize>,
+) {
+    let n_rows = WIDTH.min(matrix.n_rows() - first);
+    let start = pairs.start;
+    let full_pairs = (matrix.n_columns() / 2).min(pairs.end);
+    for row in 0..n_rows {
+        for pair in start..full_pairs {
+            let (low, high) = matrix.pair(first + row, 2 * pair);
+            words[(pair - start) * WIDTH + row] = word(low, high);
+        }
+        if full_pairs < pairs.end {
+            let low = matrix.element(first + row, 2 * full_pairs);
+            words[(full_pairs - start) * WIDTH + row] = word(low, 0.0);
+        }
+    }
+}
+
+/// Two numbers as bf16, rounded to nearest even; the first in the lower half.
+fn word(low: f32, high: f32) -> u32 {
+    (u32::from(half::bf16::from_f32(high).to_bits()) << 16)
+        | u32::from(half::bf16::from_f32(low).to_bits())
+}
+
+/// One task: some rows of the product.
+fn part(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: &Packed, n: usize) {
+    let n_rows = out.len() / n;
+    let mut left =
+        vec![0u32; n_rows.div_ceil(TILE_ROWS) * TILE_ROWS * WORDS_PER_BLOCK.min(b.n_pairs)];
+    let mut tile = [0.0f32; TILE_ROWS * TILE_COLUMNS];
+    for start in (0..b.n_pairs).step_by(WORDS_PER_BLOCK) {
+        let end = (start + WORDS_PER_BLOCK).min(b.n_pairs);
+        let panel_words = (end - start) * TILE_ROWS;
+        for (panel, words) in left
+            .chunks_exact_mut(panel_words)
+            .take(n_rows.div_ceil(TILE_ROWS))
+            .enumerate()
+        {
+            words.fill(0);
+            pack::<TILE_ROWS>(words, a, panel * TILE_ROWS, start..end);
+        }
+        let keep = if start == 0 { keep } else { 1.0 };
+        for column in (0..n).step_by(TILE_COLUMNS) {
+            let right = &b.words[column * b.n_pairs..][start * TILE_COLUMNS..end * TILE_COLUMNS];
+            for row in (0..n_rows).step_by(TILE_ROWS) {
+                let left = &left[row / TILE_ROWS * panel_words..][..panel_words];
+                // SAFETY: `matmul` checked that the processor has these instructions.
+                #[cfg(target_arch = "x86_64")]
+                #[allow(unsafe_code)]
+                unsafe {
+                    multiply(&mut tile, left, right);
+                }
+                let width = TILE_COLUMNS.min(n - column);
+                for (index, sums) in tile
+                    .chunks_exact(TILE_COLUMNS)
+                    .take(TILE_ROWS.min(n_rows - row))
+                    .enumerate()
+                {
+                    let out = &mut out[(row + index) * n + column..][..width];
+                    store(out, sums, keep, scale);
+                }
+            }
+        }
+    }
+}
+
+fn store(out: &mut [f32], sums: &[f32], keep: f32, scale: f32) {
+    if keep == 0.0 {
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = scale * sum;
+        }
+    } else {
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = keep * *out + scale * sum;
+        }
+    }
+}
+
+/// `tile = left · right` over the words of one block.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn multiply(tile: &mut [f32; TILE_ROWS * TILE_COLUMNS], left: &[u32], right: &[u32]) {
+    use std::arch::x86_64::{
+        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32,
+        _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+    const LANES: usize = 16;
+    const REGISTERS: usize = TILE_COLUMNS / LANES;
+    let mut sums = [[_mm512_setzero_ps(); REGISTERS]; TILE_ROWS];
+    for (left, right) in left
+        .as_chunks::<TILE_ROWS>()
+        .0
+        .iter()
+        .zip(right.as_chunks::<TILE_COLUMNS>().0)
+    {
+        // SAFETY: each load reads 16 of the 64 words of `right`; bf16 vectors are plain bits.
+        #[allow(unsafe_code)]
+        let columns: [__m512bh; REGISTERS] = unsafe {
+            std::array::from_fn(|index| {
+                std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
+                    right.as_ptr().add(index * LANES).cast(),
+                ))
+            })
+        };
+        for (sums, word) in sums.iter_mut().zip(left) {
+            // SAFETY: bf16 vectors are plain bits.
+            #[allow(unsafe_code)]
+            let row = unsafe {
+                std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(word.cast_signed()))
+            };
+            for (sum, column) in sums.iter_mut().zip(columns) {
+                *sum = _mm512_dpbf16_ps(*sum, row, column);
+            }
+        }
+    }
+    for (tile, sums) in tile.as_chunks_mut::<TILE_COLUMNS>().0.iter_mut().zip(sums) {
+        for (tile, sum) in tile.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
+            // SAFETY: the chunk holds the 16 lanes that are written.
+            #[allow(unsafe_code)]
+            unsafe {
+                _mm512_storeu_ps(tile.as_mut_ptr(), sum);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::tests::{assert_close, values};
+
+    /// The naive product of rounded factors; the only error left is the order of the sum.
+    #[test]
+    fn agrees_with_the_product_of_rounded_factors() {
+        if !is_available() {
+            // The caller then takes the f32 product, which has its own test.
+            return;
+        }
+        let round = |value: f32| half::bf16::from_f32(value).to_f32();
+        for (m, k, n) in [(1, 1, 1), (7, 5, 3), (13, 66, 65), (181, 1027, 130)] {
+            let (a, b, before) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
+            let mut expected = before.clone();
+            for (index, value) in expected.iter_mut().enumerate() {
+                let (row, column) = (index / n, index % n);
+                let sum: f32 = (0..k)
+                    .map(|i| round(a[row * k + i]) * round(b[i * n + column]))
+                    .sum();
+                *value = 0.5 * *value + 2.0 * sum;
+            }
+            let mut found = before;
+            matmul(
+                &mut found,
+                0.5,
+                2.0,
+                View::dense(&a, m, k),
+                View::dense(&b, k, n),
+            );
+            assert_close(&found, &expected, 2e-4);
+            // The same from transposed views.
+            let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..rows * columns)
+                    .map(|i| x[(i % rows) * columns + i / rows])
+                    .collect()
+            };
+            let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
+            let mut again = values(m * n, 3);
+            let (at, bt) = (
+                View::dense(&at, k, m).transposed(),
+                View::dense(&bt, n, k).transposed(),
+            );
+            matmul(&mut again, 0.5, 2.0, at, bt);
+            assert_eq!(again, found);
+        }
+    }
+}
