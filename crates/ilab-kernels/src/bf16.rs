@@ -69,6 +69,8 @@ impl Packed {
 }
 
 /// Packs rows `first..first + WIDTH` of a matrix: for each pair of columns one word of every row, zero beyond the edges.
+///
+/// The loop runs along whichever axis lies together in memory.
 fn pack<const WIDTH: usize>(
     words: &mut [u32],
     matrix: View<'_>,
@@ -76,24 +78,43 @@ fn pack<const WIDTH: usize>(
     pairs: std::ops::Range<usize>,
 ) {
     let n_rows = WIDTH.min(matrix.n_rows() - first);
-    let start = pairs.start;
     let full_pairs = (matrix.n_columns() / 2).min(pairs.end);
-    for row in 0..n_rows {
-        for pair in start..full_pairs {
-            let (low, high) = matrix.pair(first + row, 2 * pair);
-            words[(pair - start) * WIDTH + row] = word(low, high);
+    for pair in full_pairs..pairs.end {
+        for row in 0..n_rows {
+            words[(pair - pairs.start) * WIDTH + row] =
+                word(matrix.element(first + row, 2 * pair), 0.0);
         }
-        if full_pairs < pairs.end {
-            let low = matrix.element(first + row, 2 * full_pairs);
-            words[(full_pairs - start) * WIDTH + row] = word(low, 0.0);
+    }
+    if matrix.is_column_major() {
+        for (words, pair) in words.chunks_exact_mut(WIDTH).zip(pairs.start..full_pairs) {
+            let low = &matrix.column_from(2 * pair, first)[..n_rows];
+            let high = &matrix.column_from(2 * pair + 1, first)[..n_rows];
+            for ((out, low), high) in words.iter_mut().zip(low).zip(high) {
+                *out = word(*low, *high);
+            }
+        }
+        return;
+    }
+    for row in 0..n_rows {
+        let values = &matrix.row(first + row)[2 * pairs.start..2 * full_pairs];
+        for (words, [low, high]) in words.chunks_exact_mut(WIDTH).zip(values.as_chunks::<2>().0) {
+            words[row] = word(*low, *high);
         }
     }
 }
 
-/// Two numbers as bf16, rounded to nearest even; the first in the lower half.
+/// Two numbers as bf16, the first in the lower half.
+#[inline(always)]
 fn word(low: f32, high: f32) -> u32 {
-    (u32::from(half::bf16::from_f32(high).to_bits()) << 16)
-        | u32::from(half::bf16::from_f32(low).to_bits())
+    (rounded(high) & 0xffff_0000) | (rounded(low) >> 16)
+}
+
+/// The bits of a number whose upper half is its bf16, rounded to nearest even; NaN stays NaN.
+#[inline(always)]
+fn rounded(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    if value.is_nan() { 0x7fc0_0000 } else { rounded }
 }
 
 /// One task: some rows of the product.
@@ -202,6 +223,19 @@ fn multiply(tile: &mut [f32; TILE_ROWS * TILE_COLUMNS], left: &[u32], right: &[u
 mod tests {
     use super::*;
     use crate::attention::tests::{assert_close, values};
+
+    #[test]
+    fn rounding_is_that_of_the_half_crate() {
+        let bits = (0..1 << 16).map(|bits: u32| f32::from_bits(bits.wrapping_mul(65_521)));
+        for value in bits.chain([f32::NAN, f32::INFINITY, f32::MAX, -0.0]) {
+            let expected = half::bf16::from_f32(value);
+            let found = half::bf16::from_bits((rounded(value) >> 16) as u16);
+            assert!(
+                found == expected || (found.is_nan() && expected.is_nan()),
+                "{value}: {found}, expected {expected}"
+            );
+        }
+    }
 
     /// The naive product of rounded factors; the only error left is the order of the sum.
     #[test]

@@ -56,10 +56,19 @@ impl<'a> View<'a> {
         self.data[row * self.row_stride + column * self.column_stride]
     }
 
-    /// Two neighbours of a row.
-    pub(crate) fn pair(self, row: usize, column: usize) -> (f32, f32) {
-        let at = row * self.row_stride + column * self.column_stride;
-        (self.data[at], self.data[at + self.column_stride])
+    /// Whether the elements of a column lie together in memory.
+    pub(crate) fn is_column_major(self) -> bool {
+        self.row_stride == 1 && self.column_stride != 1
+    }
+
+    /// The elements of a column from a row on; of column-major matrices only.
+    pub(crate) fn column_from(self, column: usize, row: usize) -> &'a [f32] {
+        &self.data[column * self.column_stride + row..column * self.column_stride + self.n_rows]
+    }
+
+    /// The elements of a row; of row-major matrices only.
+    pub(crate) fn row(self, row: usize) -> &'a [f32] {
+        &self.data[row * self.row_stride..row * self.row_stride + self.n_columns]
     }
 
     /// Some of the rows.
