@@ -208,6 +208,14 @@ pub struct Gradients {
     pub dv: Vec<f32>,
 }
 
+/// The gradients of one task: of each query head that shares the key/value head, and of the latter.
+struct TaskGradients {
+    task: Task,
+    dq: Vec<Vec<f32>>,
+    dk: Vec<f32>,
+    dv: Vec<f32>,
+}
+
 /// Gradients of [`attention`]; `dout: [N, H · D]` is that of its result.
 pub fn attention_backward(
     inputs: Inputs<'_>,
@@ -215,7 +223,7 @@ pub fn attention_backward(
     heads: Heads,
     segments: &[usize],
 ) -> Gradients {
-    let parts: Vec<(Task, Vec<Vec<f32>>, Vec<f32>, Vec<f32>)> = heads
+    let parts: Vec<TaskGradients> = heads
         .tasks(segments)
         .into_par_iter()
         .map(|task| {
@@ -227,7 +235,7 @@ pub fn attention_backward(
                     head_backward(inputs, dout, heads, task, query_head, &mut dk, &mut dv)
                 })
                 .collect();
-            (task, dq, dk, dv)
+            TaskGradients { task, dq, dk, dv }
         })
         .collect();
     let mut gradients = Gradients {
@@ -235,7 +243,7 @@ pub fn attention_backward(
         dk: vec![0.0; inputs.k.len()],
         dv: vec![0.0; inputs.v.len()],
     };
-    for (task, dq, dk, dv) in parts {
+    for TaskGradients { task, dq, dk, dv } in parts {
         for (index, dq) in dq.iter().enumerate() {
             let query_head = task.kv_head * heads.group_size() + index;
             scatter(

@@ -15,13 +15,13 @@ pub fn exp(x: f32) -> f32 {
         ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
             + 1.666_666_6e-1)
             * r
-            + 5.000_000_1e-1;
+            + 5e-1;
     let mantissa = polynomial * r * r + r + 1.0;
     // `n` is within [-126, 127], so the shifted exponent fits its eight bits.
     #[allow(clippy::cast_possible_truncation)]
     let scale = f32::from_bits(((n as i32 + 127) << 23) as u32);
     let value = mantissa * scale;
-    if x < -87.3 { 0.0 } else { value + (x - x) }
+    if x < -87.3 { 0.0 } else { value }
 }
 
 #[cfg(test)]

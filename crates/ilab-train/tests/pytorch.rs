@@ -1,5 +1,7 @@
 //! Logits, loss, every gradient and ten optimiser steps against PyTorch: see `goldens/train/gen.py`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use ilab_base::cancel::Cancel;
