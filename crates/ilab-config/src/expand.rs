@@ -3,7 +3,7 @@
 use crate::load::Variables;
 
 /// Replaces a leading `~` and every `$NAME` and `${NAME}` that is set; what is not set stays as it is.
-pub(crate) fn expand(text: &str, variables: &Variables) -> String {
+pub fn expand(text: &str, variables: &Variables) -> String {
     let (mut expanded, mut rest) = match (text.strip_prefix('~'), variables.get("HOME")) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
             (home.clone(), rest)

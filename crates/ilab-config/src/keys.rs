@@ -9,6 +9,8 @@ pub(crate) enum Shape {
     Text,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// One of these words in upper case, however it is written.
+    WordInAnyCase(&'static [&'static str]),
     /// `true` or `false`.
     Boolean,
     /// A whole number of at least this and at most that.
@@ -64,9 +66,8 @@ const COUNT: Shape = Shape::Integer(0, u32::MAX as i64);
 const POSITIVE: Shape = Shape::Integer(1, u32::MAX as i64);
 const RATE: Shape = Shape::Number(0.0, f64::MAX);
 const BACKENDS: Shape = Shape::Word(&["llama-cpp", "vllm"]);
-const LOG_LEVELS: Shape = Shape::Word(&[
-    "DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL", "NOTSET", "debug", "info",
-    "warning", "warn", "error", "critical", "fatal", "notset",
+const LOG_LEVELS: Shape = Shape::WordInAnyCase(&[
+    "DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL", "NOTSET",
 ]);
 
 /// A key that may be left empty.

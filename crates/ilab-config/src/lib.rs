@@ -13,6 +13,7 @@ mod tree;
 mod write;
 
 pub use error::ConfigError;
+pub use expand::expand;
 pub use load::{Loaded, Variables, load, parse};
 pub use lookup::lookup;
 pub use tree::{

@@ -32,6 +32,11 @@ pub(crate) fn read(
         (Shape::Word(words), Value::Text(value)) if words.contains(&value.as_str()) => {
             Ok(value.as_str().into())
         }
+        (Shape::WordInAnyCase(words), Value::Text(value))
+            if words.contains(&value.to_uppercase().as_str()) =>
+        {
+            Ok(value.to_uppercase().into())
+        }
         (Shape::Boolean, Value::Boolean(value)) => Ok((*value).into()),
         (Shape::Integer(least, most), Value::Integer(value))
             if (*least..=*most).contains(value) =>
@@ -155,7 +160,7 @@ fn advice(shape: &Shape, value: &Value) -> Option<String> {
 fn describe(shape: &Shape) -> String {
     match shape {
         Shape::Text => "text".to_owned(),
-        Shape::Word(words) => {
+        Shape::Word(words) | Shape::WordInAnyCase(words) => {
             let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
             format!("one of {}", words.join(", "))
         }

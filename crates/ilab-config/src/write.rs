@@ -177,15 +177,37 @@ fn scalar(text: &str) -> String {
         && !text.contains(": ")
         && !text.ends_with(':')
         && !text.contains(" #")
-        && !text.chars().any(char::is_control)
+        && text.chars().all(is_bare)
         && !["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
             .contains(&text.to_lowercase().as_str());
     if is_plain {
         text.to_owned()
     } else {
-        // Every JSON text is a YAML text in double quotes.
-        Value::from(text).to_string()
+        quoted(text)
     }
+}
+
+/// A text in double quotes: as JSON writes it, and what YAML does not allow to stand bare as an escape.
+fn quoted(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    let mut quoted = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_bare(letter) {
+            quoted.push(letter);
+        } else {
+            quoted.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        }
+    }
+    quoted
+}
+
+/// Whether YAML allows a character to stand for itself within a line.
+fn is_bare(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(
+            letter,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
 }
 
 /// Words in lines of at most `width`.
