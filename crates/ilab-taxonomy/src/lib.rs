@@ -96,6 +96,13 @@ pub struct TaxonomyFile {
     pub leaf: Option<TaxonomyLeaf>,
 }
 
+impl TaxonomyFile {
+    /// Whether the file cannot be used.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
 impl Taxonomy {
     /// The usable leaves, sorted by path.
     pub fn leaves(&self) -> impl Iterator<Item = &TaxonomyLeaf> {

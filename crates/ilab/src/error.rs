@@ -45,6 +45,14 @@ impl CommandError {
         }
     }
 
+    /// A failure of the command line or the configuration file; its hints come along.
+    pub(crate) fn usage(error: impl Error + Hint + Send + Sync + 'static) -> Self {
+        Self {
+            kind: Kind::Usage,
+            ..Self::user(error)
+        }
+    }
+
     /// A failure that only this program knows: `message` says what, `hint` what to do.
     pub(crate) fn message(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {

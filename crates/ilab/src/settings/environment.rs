@@ -1,9 +1,11 @@
 //! The environment, read once at start-up; nothing below this crate reads it.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use ilab_base::dirs::Dirs;
+use ilab_config::Variables;
 
 use crate::error::{CommandError, Kind};
 
@@ -14,6 +16,8 @@ pub(crate) struct Environment {
     pub(crate) dirs: Dirs,
     /// `NO_COLOR` is set.
     pub(crate) no_colour: bool,
+    /// Every variable that is text.
+    pub(crate) variables: Variables,
 }
 
 impl Environment {
@@ -34,6 +38,19 @@ impl Environment {
                 cache: under(strategy.cache_dir()),
             },
             no_colour: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            variables: variables(strategy.home_dir()),
         })
     }
+}
+
+/// A snapshot of the variables; `HOME` is there even where the system only knows it another way.
+fn variables(home: &Path) -> Variables {
+    let is_text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let mut variables: Variables = std::env::vars_os().filter_map(is_text).collect();
+    variables
+        .entry("HOME".to_owned())
+        .or_insert_with(|| home.display().to_string());
+    variables
 }

@@ -1,12 +1,30 @@
+//! `ilab taxonomy diff`.
+
+use ilab_taxonomy::Selection;
+
 use crate::cli::taxonomy::DiffArgs;
 use crate::error::CommandError;
 use crate::settings::Invocation;
 
+/// What `ilab taxonomy diff` needs.
 #[derive(Debug)]
-pub(crate) struct TaxonomyDiffSettings {}
+pub(crate) struct TaxonomyDiffSettings {
+    pub(crate) selection: Selection,
+    /// Only problems are told.
+    pub(crate) is_quiet: bool,
+    /// One JSON object instead of lines.
+    pub(crate) is_json: bool,
+}
 
 impl TaxonomyDiffSettings {
-    pub(crate) fn resolve(_args: DiffArgs, _invocation: &Invocation) -> Result<Self, CommandError> {
-        Ok(Self {})
+    pub(crate) fn resolve(args: DiffArgs, invocation: &Invocation) -> Result<Self, CommandError> {
+        let config = invocation.config()?.generate;
+        let path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
+        let base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
+        Ok(Self {
+            selection: Selection::new(path, &base),
+            is_quiet: args.quiet,
+            is_json: args.json,
+        })
     }
 }

@@ -1,10 +1,16 @@
 //! The screen: data goes to stdout, everything else to stderr.
 
+mod findings;
+pub(crate) mod log;
 mod progress;
+mod question;
 
 pub(crate) use progress::Progress;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use ilab_base::diagnostic::Diagnostic;
 
 /// Where commands write.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +55,13 @@ impl Ui {
         let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
     }
 
+    /// Part of a line of data, on stdout, shown at once.
+    pub(crate) fn piece(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        // As for whole lines: a reader that went away needs no message.
+        let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
     /// What is going on, on stderr.
     pub(crate) fn status(&self, line: impl AsRef<str>) {
         if !self.is_quiet {
@@ -64,6 +77,14 @@ impl Ui {
     /// What went wrong, on stderr.
     pub(crate) fn error(&self, text: impl AsRef<str>) {
         self.line("31", "error: ", text.as_ref());
+    }
+
+    /// What was found in a file that the user wrote, each finding with its place and the line, on stderr.
+    pub(crate) fn findings(&self, path: &Path, text: &str, diagnostics: &[Diagnostic]) {
+        if !diagnostics.is_empty() {
+            let drawing = findings::draw(path, text, diagnostics, self.has_colour);
+            self.line("", "", &format!("{drawing}\n"));
+        }
     }
 
     /// A bar with rate and remaining time; in a pipe, a line every few seconds.
