@@ -11,6 +11,7 @@ mod convert;
 mod encode;
 mod error;
 mod hyperparameters;
+mod lossless;
 mod output_type;
 mod plan;
 mod rope_frequencies;
@@ -18,4 +19,5 @@ mod vocabulary;
 
 pub use convert::{Converted, Step, convert};
 pub use error::ConvertError;
+pub use lossless::lossless_type;
 pub use output_type::OutputType;

@@ -3,6 +3,8 @@
 //! `goldens/convert/gen.py` made the file. Its sources' checksums are compared first, so that a change of the tiny models
 //! shows as such.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,0 +1,33 @@
+//! The smallest type that keeps every weight as it is.
+
+use std::path::Path;
+
+use ilab_weights::config::ModelConfig;
+use ilab_weights::safetensors::Checkpoint;
+use safetensors::tensor::Dtype;
+
+use crate::error::ConvertError;
+use crate::output_type::OutputType;
+
+/// What to write before a further step quantizes: the checkpoint's own type, or F32 where it mixes types.
+///
+/// # Errors
+/// The configuration or the checkpoint cannot be used.
+pub fn lossless_type(folder: &Path) -> Result<OutputType, ConvertError> {
+    // Of a folder that is no model at all, the missing configuration says more than the missing weights.
+    ModelConfig::from_dir(folder)?;
+    let checkpoint = Checkpoint::open(folder)?;
+    let mut dtypes = Vec::new();
+    for name in checkpoint.names() {
+        let view = checkpoint.tensor(name)?;
+        // Vectors become F32 in any case.
+        if view.shape().len() == 2 && !dtypes.contains(&view.dtype()) {
+            dtypes.push(view.dtype());
+        }
+    }
+    Ok(match dtypes.as_slice() {
+        [Dtype::BF16] => OutputType::Bf16,
+        [Dtype::F16] => OutputType::F16,
+        _ => OutputType::F32,
+    })
+}
