@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub mod starter;
+mod starter;
 mod tidy;
 
 /// Development tasks of this repository.

@@ -44,7 +44,7 @@ impl crate::hint::Hint for IoError {
     fn hints(&self) -> Vec<String> {
         use std::io::ErrorKind;
         match self.source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                 vec!["free some space on that disk, then run the same command again".to_owned()]
             }
             ErrorKind::PermissionDenied => {

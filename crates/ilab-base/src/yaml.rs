@@ -3,7 +3,6 @@
 //! Values follow the YAML 1.2 core schema. The parser builds the tree itself, event by event, so that depth and alias
 //! expansion are bounded whatever the file holds, and keys that occur twice are kept and reported rather than lost.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use saphyr::Scalar;
@@ -358,26 +357,43 @@ impl<'text> Builder<'text> {
     }
 }
 
-/// The mistakes that people make most, by the look of the line.
-fn advice(text: &str, byte: usize) -> Option<Cow<'static, str>> {
+/// The mistakes that people make most, by the look of the lines around the place.
+fn advice(text: &str, byte: usize) -> Option<&'static str> {
+    let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
     let line_start = text[..byte].rfind('\n').map_or(0, |newline| newline + 1);
     let mut lines = text[line_start..].lines();
     let line = lines.next().unwrap_or_default();
-    let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    let next = lines.next().unwrap_or_default();
+    let before = text[..line_start]
+        .trim_end()
+        .lines()
+        .next_back()
+        .unwrap_or_default();
     let value = line.split_once(": ").map(|(_, value)| value.trim_start());
-    // A tab makes the parser read the line before on: it may be reported there.
-    if is_tabbed(line) || lines.next().is_some_and(is_tabbed) {
-        Some("YAML is indented with spaces, never with tabs".into())
+    // The parser may read on: a tab is reported on the line before it, a key without its blank on the line after.
+    if is_tabbed(line) || is_tabbed(next) {
+        Some("YAML is indented with spaces, never with tabs")
     } else if value.is_some_and(|value| value.contains(": ") && !value.starts_with(['"', '\''])) {
-        Some(
-            "a text with a colon in it needs quotes around it, or a block that starts with `|`"
-                .into(),
-        )
+        Some("a text with a colon in it needs quotes around it, or a block that starts with `|`")
     } else if value.is_some_and(|value| value.starts_with(['@', '`', '%', '&', '*', '!'])) {
-        Some("a text that starts with a special character needs quotes around it".into())
+        Some("a text that starts with a special character needs quotes around it")
+    } else if [line, before].into_iter().any(lacks_blank_after_colon) {
+        Some("a key ends with a colon and a blank: `key: value`")
     } else {
         None
     }
+}
+
+/// `key:value`, which YAML reads as one word.
+fn lacks_blank_after_colon(line: &str) -> bool {
+    let line = line.trim_start_matches([' ', '-']);
+    line.split_once(':').is_some_and(|(key, value)| {
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        !key.is_empty()
+            && key.chars().all(is_name)
+            && !value.is_empty()
+            && !value.starts_with([' ', '/'])
+    })
 }
 
 impl From<Scalar<'_>> for Value {
@@ -458,6 +474,8 @@ mod tests {
         assert!(parse("a: &a [*a]").is_err());
         let error = parse("a: 1\n\tb: 2\n").unwrap_err();
         assert!(error.help.unwrap().contains("tabs"), "{}", error.message);
+        let error = parse("seed_examples:xx\n- a: b\n").unwrap_err();
+        assert!(error.help.unwrap().contains("blank"));
         let error = parse("question: what is this: a test\n").unwrap_err();
         assert!(
             error.help.clone().unwrap_or_default().contains("quotes"),

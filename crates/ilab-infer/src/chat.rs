@@ -28,11 +28,9 @@ pub(crate) struct ChatFormat {
 }
 
 impl ChatFormat {
-    pub(crate) fn new(model: &LlamaModel) -> Self {
-        let source = model
-            .chat_template(None)
-            .ok()
-            .and_then(|template| template.to_string().ok());
+    /// `own` takes the place of the template in the model's file.
+    pub(crate) fn new(model: &LlamaModel, own: Option<String>) -> Self {
+        let source = own.or_else(|| model.chat_template(None).ok()?.to_string().ok());
         let vocab = model.vocab();
         let (bos, eos) = (
             control_text(model, vocab.bos()),
@@ -46,7 +44,7 @@ impl ChatFormat {
         Self { source, template }
     }
 
-    /// The template in the model's file.
+    /// The template, if there is one.
     pub(crate) fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }

@@ -69,6 +69,7 @@ impl Engine {
             );
         }
         let n_context_tokens = options.n_context_tokens as usize;
+        let chat = ChatFormat::new(&model, options.chat_template.take());
         let vocabulary = Arc::new(Vocabulary::new(&model));
         let counters = Arc::<LiveCounters>::default();
         let thread = EngineThread::start(Work {
@@ -81,7 +82,7 @@ impl Engine {
         Ok(Self {
             inner: Arc::new(Inner {
                 thread,
-                chat: ChatFormat::new(&model),
+                chat,
                 model,
                 vocabulary,
                 counters,
@@ -91,7 +92,7 @@ impl Engine {
         })
     }
 
-    /// The template of the model's file that turns messages into a prompt.
+    /// The template that turns messages into a prompt: the options', or the one in the model's file.
     pub fn chat_template(&self) -> Option<&str> {
         self.inner.chat.source()
     }

@@ -39,6 +39,8 @@ pub struct EngineOptions {
     pub n_batch_tokens: u32,
     /// How the key-value cache is kept.
     pub cache_precision: CachePrecision,
+    /// A chat template (Jinja) in place of the one in the model's file.
+    pub chat_template: Option<String>,
 }
 
 impl EngineOptions {
@@ -52,6 +54,7 @@ impl EngineOptions {
             n_gpu_layers: None,
             n_batch_tokens: DEFAULT_BATCH_TOKENS,
             cache_precision: CachePrecision::default(),
+            chat_template: None,
         }
     }
 

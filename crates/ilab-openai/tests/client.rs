@@ -1,5 +1,7 @@
 //! The HTTP client against a scripted endpoint: good answers, and every kind of bad one.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 

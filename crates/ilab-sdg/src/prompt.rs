@@ -278,7 +278,19 @@ mod tests {
 
         One question about this document, with its answer:
         ");
-        insta::assert_debug_snapshot!(template.variables(), @"");
+        insta::assert_debug_snapshot!(template.variables(), @r#"
+        [
+            "document",
+            "document_outline",
+            "domain",
+            "icl_query_1",
+            "icl_query_2",
+            "icl_query_3",
+            "icl_response_1",
+            "icl_response_2",
+            "icl_response_3",
+        ]
+        "#);
     }
 
     #[test]
@@ -309,11 +321,11 @@ mod tests {
                 .to_string()
         };
         let keys = "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\n";
-        insta::assert_snapshot!(check(keys), @"p.yaml:4:1: missing field `generation`");
-        insta::assert_snapshot!(check(&format!("{keys}generation: hello\nnotes: none\n")), @"");
-        insta::assert_snapshot!(check(&format!("{keys}generation: [1]\n")), @"");
-        insta::assert_snapshot!(check(&format!("{keys}generation: '{{{{ open'\n")), @"");
-        insta::assert_snapshot!(check(&format!("{keys}generation: x\nstart_tags: ['[A]']\n")), @"");
-        insta::assert_snapshot!(check("\tnot: yaml"), @"");
+        insta::assert_snapshot!(check(keys), @"p.yaml:1:1: the key `generation` is missing");
+        insta::assert_snapshot!(check(&format!("{keys}generation: hello\nnotes: none\n")), @"p.yaml:6:1: a prompt file has no key `notes`");
+        insta::assert_snapshot!(check(&format!("{keys}generation: [1]\n")), @"p.yaml:5:13: `generation` must be text, not a list");
+        insta::assert_snapshot!(check(&format!("{keys}generation: '{{{{ open'\n")), @"p.yaml: the prompt is not a template");
+        insta::assert_snapshot!(check(&format!("{keys}generation: x\nstart_tags: ['[A]']\n")), @"p.yaml: 1 start tags but 0 end tags");
+        insta::assert_snapshot!(check("\tnot: yaml"), @"p.yaml:1:2: a prompt file has no key `not`");
     }
 }

@@ -81,7 +81,11 @@ fn problems(text: &str, root: &Node, leaf_folders: &[String]) -> Vec<Diagnostic>
             "the file must be a mapping of keys to values, not {}",
             root.kind()
         );
-        return vec![Diagnostic::error(text, schema::first_line(text), message)];
+        let span = schema::first_line_of(text, root.span.start);
+        return vec![
+            Diagnostic::error(text, span, message)
+                .with_help("start with `version: 3`, and write one key a line"),
+        ];
     }
     match rules(text, root, leaf_folders) {
         Ok(schema) => schema.check(text, root),

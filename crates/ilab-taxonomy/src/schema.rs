@@ -229,10 +229,16 @@ fn list(keys: &[String]) -> String {
     keys.join(", ")
 }
 
-/// The span of a whole file's first line, for findings about the file as such.
+/// The first line of a file, for findings about the file as such.
 pub(crate) fn first_line(text: &str) -> Span {
+    first_line_of(text, 0)
+}
+
+/// From `start` to the end of its line.
+pub(crate) fn first_line_of(text: &str, start: usize) -> Span {
+    let rest = text.get(start..).unwrap_or_default();
     Span {
-        start: 0,
-        end: text.lines().next().map_or(0, str::len),
+        start,
+        end: start + rest.lines().next().map_or(0, str::len),
     }
 }

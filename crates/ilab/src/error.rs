@@ -76,12 +76,6 @@ impl CommandError {
         Self::message(Kind::Interrupted, "interrupted", hint)
     }
 
-    /// Adds a next step.
-    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-
     /// The exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind.exit_code())

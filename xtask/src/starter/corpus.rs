@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ilab_base::atomic;
 use ilab_base::seed::{Rng, rng};
-use minijinja::Error as PromptError;
+use ilab_sdg::prompt::PromptError;
 
 use crate::starter::draw::Draw as _;
 use crate::starter::error::StarterError;
@@ -33,25 +33,80 @@ pub enum Task {
     SmallTalk,
 }
 
+/// How far the lessons have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// Short texts and copying only: a model that can copy learns the rest faster.
+    First,
+    /// All tasks.
+    Full,
+}
+
 /// Share of all tokens that a task gets, and the mean length of its samples in tokens, measured.
-const MIX: [(Task, f64, f64); 9] = [
-    (Task::Reading, 0.40, 330.0),
-    (Task::Knowledge, 0.27, 420.0),
-    (Task::Freeform, 0.06, 170.0),
-    (Task::Grounded, 0.05, 250.0),
-    (Task::Language, 0.06, 250.0),
-    (Task::Drill, 0.07, 150.0),
-    (Task::Memorise, 0.04, 180.0),
-    (Task::ClosedBook, 0.04, 150.0),
-    (Task::SmallTalk, 0.01, 90.0),
+type Mix = &'static [(Task, f64, f64)];
+
+const FIRST: Mix = &[
+    (Task::Reading, 0.45, 130.0),
+    (Task::Drill, 0.35, 118.0),
+    (Task::Memorise, 0.20, 200.0),
+];
+const FULL: Mix = &[
+    (Task::Reading, 0.40, 328.0),
+    (Task::Knowledge, 0.27, 390.0),
+    (Task::Freeform, 0.06, 168.0),
+    (Task::Grounded, 0.05, 259.0),
+    (Task::Language, 0.06, 173.0),
+    (Task::Drill, 0.07, 118.0),
+    (Task::Memorise, 0.04, 235.0),
+    (Task::ClosedBook, 0.04, 156.0),
+    (Task::SmallTalk, 0.01, 83.0),
 ];
 
-/// Longer samples are drawn again: training cuts its sequences at 512 tokens.
-const MAX_WORDS: usize = 250;
+impl Stage {
+    fn mix(self) -> Mix {
+        match self {
+            Self::First => FIRST,
+            Self::Full => FULL,
+        }
+    }
+
+    /// Longer samples are drawn again: training takes samples of some 512 tokens, and a token is some 3.1 bytes.
+    fn max_bytes(self) -> usize {
+        match self {
+            Self::First => 700,
+            Self::Full => 1_500,
+        }
+    }
+
+    /// Facts of the longest text for reading.
+    fn max_facts(self) -> usize {
+        match self {
+            Self::First => 3,
+            Self::Full => 9,
+        }
+    }
+}
+
+/// Which corpus to write.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// How many samples.
+    pub n_samples: usize,
+    /// The same seed gives the same corpus.
+    pub seed: u64,
+    /// The frames to write from.
+    pub split: Split,
+    /// The lessons.
+    pub stage: Stage,
+    /// Only this task.
+    pub only: Option<Task>,
+}
 
 /// What samples are made from.
+#[derive(Debug)]
 pub struct Corpus<'g> {
     grammar: &'g Grammar,
+    stage: Stage,
     world: World<'g>,
     skills: Vec<Skill>,
     prompts: Prompts,
@@ -59,9 +114,10 @@ pub struct Corpus<'g> {
 
 impl<'g> Corpus<'g> {
     /// Prepares the fixed parts.
-    pub fn new(grammar: &'g Grammar) -> Result<Self, StarterError> {
+    pub fn new(grammar: &'g Grammar, stage: Stage) -> Result<Self, StarterError> {
         Ok(Self {
             grammar,
+            stage,
             world: World::new(grammar),
             skills: freeform::embedded(),
             prompts: Prompts::embedded()?,
@@ -70,24 +126,30 @@ impl<'g> Corpus<'g> {
 
     /// The next sample.
     pub fn sample(&self, rng: &mut Rng) -> Result<(Task, Sample), StarterError> {
-        let weights = MIX.map(|(_, share, tokens)| share / tokens);
-        let (task, ..) = MIX[rng.weighted(&weights)];
+        let mix = self.stage.mix();
+        let weights: Vec<f64> = mix
+            .iter()
+            .map(|(_, share, tokens)| share / tokens)
+            .collect();
+        let (task, ..) = mix[rng.weighted(&weights)];
+        Ok((task, self.of_task(rng, task)?))
+    }
+
+    /// A sample of one task that is not too long.
+    pub fn of_task(&self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
         loop {
-            let sample = self.of_task(rng, task)?;
-            if (1..=MAX_WORDS).contains(&sample.n_words()) {
-                return Ok((task, sample));
+            let sample = self.of_any_length(rng, task)?;
+            if (1..=self.stage.max_bytes()).contains(&sample.n_bytes()) {
+                return Ok(sample);
             }
         }
     }
 
-    /// A sample of one task.
-    pub fn of_task(&self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
+    fn of_any_length(&self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
         Ok(match task {
-            Task::Reading => reading::sample(rng, self.grammar),
+            Task::Reading => reading::sample(rng, self.grammar, self.stage.max_facts()),
             Task::Knowledge => knowledge::sample(rng, self.grammar, &self.prompts)?,
-            Task::Freeform => {
-                freeform::sample(rng, &self.grammar.lexicon, &self.skills, &self.prompts)?
-            }
+            Task::Freeform => freeform::sample(rng, self.grammar, &self.skills, &self.prompts)?,
             Task::Grounded => grounded::sample(rng, self.grammar, &self.prompts)?,
             Task::Language => language::sample(rng, self.grammar),
             Task::Drill => drill::sample(rng, &self.grammar.lexicon),
@@ -96,27 +158,30 @@ impl<'g> Corpus<'g> {
             Task::SmallTalk => small_talk::sample(rng),
         })
     }
+
+    /// One sample of the plan; held-out frames have no closed-book world that anybody could know.
+    fn planned(&self, rng: &mut Rng, plan: &Plan) -> Result<Sample, StarterError> {
+        if let Some(task) = plan.only {
+            return Ok(self.of_task(rng, task)?);
+        }
+        loop {
+            let (task, sample) = self.sample(rng)?;
+            if plan.split == Split::Train || task != Task::ClosedBook {
+                return Ok(sample);
+            }
+        }
+    }
 }
 
-/// Writes `n_samples` JSON lines.
-pub fn write(
-    path: &Path,
-    n_samples: usize,
-    seed: u64,
-    split: Split,
-    only: Option<Task>,
-) -> Result<(), StarterError> {
-    let grammar = Grammar::embedded(split)?;
-    let corpus = Corpus::new(&grammar)?;
-    let mut rng = rng(seed, "starter corpus");
+/// Writes the JSON lines of a plan.
+pub fn write(path: &Path, plan: &Plan) -> Result<(), StarterError> {
+    let grammar = Grammar::embedded(plan.split)?;
+    let corpus = Corpus::new(&grammar, plan.stage)?;
+    let mut rng = rng(plan.seed, "starter corpus");
     let mut failed = None;
     atomic::write_with(path, |file| {
-        for _ in 0..n_samples {
-            let drawn = match only {
-                Some(task) => corpus.of_task(&mut rng, task).map_err(StarterError::from),
-                None => corpus.sample(&mut rng).map(|(_, sample)| sample),
-            };
-            match drawn {
+        for _ in 0..plan.n_samples {
+            match corpus.planned(&mut rng, plan) {
                 Ok(sample) => {
                     serde_json::to_writer(&mut *file, &sample)?;
                     file.write_all(b"\n")?;

@@ -93,7 +93,7 @@ pub fn of_kind<'g>(
     let entity = name::entity(rng, &grammar.lexicon, kind);
     let mut facts = grammar.facts(rng, kind, n_facts);
     let intro = intro::sentence(rng, &grammar.lexicon, &entity);
-        let mut sentences = vec![intro.sentence.clone()];
+    let mut sentences = vec![intro.sentence.clone()];
     let mut data_lines = Vec::new();
     let data_share = if rng.chance(0.12) { 0.5 } else { 0.0 };
     for fact in &mut facts {
@@ -107,7 +107,7 @@ pub fn of_kind<'g>(
             None => {
                 let mention = mention(rng);
                 let sentence = fact.state(rng, &grammar.lexicon, &entity, mention);
-                append(rng, &mut sentences, sentence);
+                append(rng, &mut sentences, &entity, sentence);
             }
         }
         if rng.chance(0.12) {
@@ -120,7 +120,11 @@ pub fn of_kind<'g>(
     let text = lay_out(rng, grammar, &entity, &sentences, &data_lines);
     Document {
         text,
-        subjects: vec![Subject { entity, intro, facts }],
+        subjects: vec![Subject {
+            entity,
+            intro,
+            facts,
+        }],
     }
 }
 
@@ -159,7 +163,11 @@ fn pair<'g>(
             sentences.push(sentence);
         }
         paragraphs.push(sentences.join(" "));
-        subjects.push(Subject { entity, intro, facts: own });
+        subjects.push(Subject {
+            entity,
+            intro,
+            facts: own,
+        });
     }
     let text = if rng.chance(0.4) {
         rng.shuffle_all(&mut interleaved);
@@ -178,30 +186,85 @@ fn mention(rng: &mut Rng) -> Mention {
     }
 }
 
-/// Adds the sentence, or joins it to the one before when it goes on with a pronoun.
-fn append(rng: &mut Rng, sentences: &mut Vec<String>, sentence: String) {
-    let continues = ["It ", "He ", "She ", "Its ", "His ", "Her "]
-        .iter()
-        .any(|start| sentence.starts_with(start));
-    if continues && sentences.len() > 1 && rng.chance(0.25) {
-        if let Some(last) = sentences
-            .last_mut()
-            .filter(|last| last.ends_with('.') && last.len() < 90)
-        {
-            let mut letters = sentence.chars();
-            let first = letters
-                .next()
-                .map_or(String::new(), |c| c.to_lowercase().to_string());
-            let joint = rng.pick(&[", and ", ", and ", "; ", ", while ", ", but "]);
-            *last = format!(
-                "{}{joint}{first}{}",
-                last.trim_end_matches('.'),
-                letters.as_str()
-            );
-            return;
+/// Adds the sentence, or joins it to the one before when both have the same subject.
+fn append(rng: &mut Rng, sentences: &mut Vec<String>, entity: &Entity, sentence: String) {
+    let is_joined = sentences.len() > 1 && rng.chance(0.3);
+    let joined = sentences
+        .last()
+        .filter(|last| is_joined && last.ends_with('.') && last.len() < 90 && !last.contains(','))
+        .and_then(|last| join(rng, entity, last, &sentence));
+    match joined {
+        Some(joined) => {
+            sentences.pop();
+            sentences.push(joined);
         }
+        None => sentences.push(sentence),
     }
-    sentences.push(sentence);
+}
+
+fn join(rng: &mut Rng, entity: &Entity, last: &str, next: &str) -> Option<String> {
+    let mention = capitalised(&entity.mention());
+    let told = last.trim_end_matches('.');
+    let before = predicate(told, &mention);
+    let Some(same) =
+        predicate(next, &mention).or_else(|| predicate(next, &capitalised(entity.pronoun[0])))
+    else {
+        return continued(rng, entity, told, next);
+    };
+    let first = before?;
+    if rng.chance(0.3) && !same.contains(',') {
+        let which = if entity.kind == "person" {
+            "who"
+        } else {
+            "which"
+        };
+        return Some(format!(
+            "{mention}, {which} {}, {first}.",
+            same.trim_end_matches(['.', '!'])
+        ));
+    }
+    Some(format!("{told} and {same}"))
+}
+
+/// What is said of the subject, where the sentence starts with it and goes on with a verb.
+///
+/// "It is said …" and "It was Ada who …" say nothing of it, so a pronoun needs a plain predicate.
+fn predicate<'t>(text: &'t str, subject: &str) -> Option<&'t str> {
+    const EXPLETIVE: &[&str] = &[
+        " who ",
+        " that ",
+        "is said",
+        "is no secret",
+        "takes ",
+        "is true",
+        " to ",
+    ];
+    let rest = text.strip_prefix(subject)?.strip_prefix(' ')?;
+    let is_expletive = subject == "It" && EXPLETIVE.iter().any(|words| rest.contains(words));
+    (starts_with_verb(rest) && !is_expletive).then_some(rest)
+}
+
+/// Two clauses with a conjunction, the second about something of the same subject: "Its roof …".
+fn continued(rng: &mut Rng, entity: &Entity, told: &str, next: &str) -> Option<String> {
+    let possessive = capitalised(entity.pronoun[1]);
+    next.strip_prefix(&possessive)
+        .filter(|rest| rest.starts_with(' '))
+        .map(|rest| {
+            let joint = rng.pick(&[", and ", ", and ", "; ", ", while ", ", but "]);
+            format!("{told}{joint}{}{rest}", entity.pronoun[1])
+        })
+}
+
+fn starts_with_verb(text: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "is", "was", "has", "had", "can", "must", "may", "will", "became", "began", "took", "came",
+        "kept", "wore", "went",
+    ];
+    let word = text.split(' ').next().unwrap_or("");
+    VERBS.contains(&word)
+        || word.chars().all(|c| c.is_ascii_lowercase())
+            && (word.ends_with("ed")
+                || word.ends_with('s') && !["as", "its", "this"].contains(&word))
 }
 
 fn lay_out(

@@ -2,7 +2,8 @@
 
 use ilab_base::hint::Hint;
 use ilab_base::io::IoError;
-use minijinja::Error as PromptError;
+use ilab_sdg::prompt::PromptError;
+use ilab_train::trainer::TrainError;
 
 use crate::starter::grammar_error::GrammarError;
 
@@ -38,11 +39,15 @@ pub enum StarterError {
         #[source]
         source: tokenizers::Error,
     },
+    /// Training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
 }
 
 impl Hint for StarterError {
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Prompt(error) => error.hints(),
             Self::Sample { .. } => {
                 vec!["write the corpus with `cargo xtask starter corpus`".to_owned()]
             }

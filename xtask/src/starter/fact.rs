@@ -61,6 +61,16 @@ impl<'g> Fact<'g> {
         }
     }
 
+    /// Fills all slots, for a question without a statement.
+    pub fn fill_all(&mut self, rng: &mut Rng, lexicon: &Lexicon) {
+        let relation = self.relation;
+        for frame in relation.questions.iter().chain(&relation.answers) {
+            for slot in frame.slots() {
+                self.draw_filler(rng, lexicon, slot);
+            }
+        }
+    }
+
     /// A sentence that states the fact.
     pub fn state(
         &mut self,

@@ -27,7 +27,7 @@ const FRAMES: &[&str] = &[
     "Children like to hear about {X}",
     "In bad weather the {noun} stays closed",
     "The rest is a matter of taste",
-    "It is said that {nouns} bring luck",
+    "Some people think that {nouns} bring luck",
     "Of course, there is more to say",
     "Books about {X} are rare",
     "{person} once wanted to {do} the {noun}",

@@ -23,7 +23,9 @@ const THING: &[&str] = &[
     "{X} is {K} that people in {P} talk about.",
     "{X} is {K} near {P}.",
     "Everybody in {P} knows {X}, {K}.",
-    "{X} counts as {K}.", "{X} is {K} from {P}.", "{X} comes from {P} and is {K}.", 
+    "{X} counts as {K}.",
+    "{X} is {K} from {P}.",
+    "{X} comes from {P} and is {K}.",
     "{X} was {K} in {P}.",
     "There is {K} named {X}.",
     "{X} belongs to {P} and is {K}.",
@@ -57,9 +59,18 @@ pub struct Intro {
 
 impl Intro {
     /// Questions that the sentence answers.
-    pub fn questions(&self, rng: &mut Rng, entity: &Entity, style: AnswerStyle) -> Vec<QuestionAnswer> {
+    pub fn questions(
+        &self,
+        rng: &mut Rng,
+        entity: &Entity,
+        style: AnswerStyle,
+    ) -> Vec<QuestionAnswer> {
         let name = entity.mention();
-        let verb = if self.sentence.contains(" was ") { "was" } else { "is" };
+        let verb = if self.sentence.contains(" was ") {
+            "was"
+        } else {
+            "is"
+        };
         let is_person = entity.kind == "person";
         let what = match (is_person, rng.between(0, 2)) {
             (true, 0) => format!("What is the job of {name}?"),
@@ -67,14 +78,24 @@ impl Intro {
             (false, 0) => format!("What kind of thing {verb} {name}?"),
             (false, _) => format!("What {verb} {name}?"),
         };
-        let mut asked = vec![pair(what, &self.kind, format!("{name} {verb} {}", self.kind), style)];
+        let mut asked = vec![pair(
+            what,
+            &self.kind,
+            format!("{name} {verb} {}", self.kind),
+            style,
+        )];
         if let Some(place) = &self.place {
             let question = match rng.between(0, 2) {
                 0 => format!("Where does {name} come from?"),
                 1 => format!("Where is {name} from?"),
                 _ => format!("From which place is {name}?"),
             };
-            asked.push(pair(question, place, format!("{name} comes from {place}"), style));
+            asked.push(pair(
+                question,
+                place,
+                format!("{name} comes from {place}"),
+                style,
+            ));
         }
         asked
     }

@@ -93,12 +93,21 @@ fn sections(text: &str) -> Result<HashMap<String, Vec<String>>, GrammarError> {
 fn noun(entry: &str) -> Noun {
     let (singular, plural) = match entry.split_once('/') {
         Some((singular, plural)) => (singular, plural.to_owned()),
-        None => (entry, format!("{entry}s")),
+        None => (entry, plural(entry)),
     };
     Noun {
         singular: singular.to_owned(),
         plural,
     }
+}
+
+fn plural(noun: &str) -> String {
+    if ends_with_consonant_y(noun) {
+        return format!("{}ies", &noun[..noun.len() - 1]);
+    }
+    let hisses =
+        ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) && !noun.ends_with("stomach");
+    format!("{noun}{}", if hisses { "es" } else { "s" })
 }
 
 fn verb(entry: &str) -> Verb {
@@ -196,6 +205,15 @@ mod tests {
         assert_eq!(forms("open"), "open opens opened opened opening");
         assert_eq!(forms("take/took/taken"), "take takes took taken taking");
         assert_eq!(forms("wash"), "wash washes washed washed washing");
+    }
+
+    #[test]
+    fn noun_plurals() {
+        let plural = |entry| noun(entry).plural;
+        assert_eq!(plural("laundry"), "laundries");
+        assert_eq!(plural("beach"), "beaches");
+        assert_eq!(plural("day"), "days");
+        assert_eq!(plural("knife/knives"), "knives");
     }
 
     #[test]

@@ -8,8 +8,9 @@
 //! `--split dev` writes a corpus of those alone, to see whether the model reads or only knows the frames.
 //!
 //! ```text
-//! cargo xtask starter corpus --out FILE --samples 60000 --seed 1 [--split train|dev]
+//! cargo xtask starter corpus --out FILE --samples 60000 --seed 1 [--split train|dev] [--stage first|full]
 //! cargo xtask starter tokenizer --corpus FILE --out DIR
+//! cargo xtask starter train --corpus FILE --dev FILE --tokenizer DIR --out DIR
 //! ```
 //!
 //! A line of the corpus is `{"messages": [{"role", "content"}, …], "unmask": bool}`: the loss counts what the assistant
@@ -35,12 +36,13 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod tokenizer;
+pub mod train;
 pub mod value;
 pub mod word;
 
 use std::path::PathBuf;
 
-use crate::starter::corpus::Task;
+use crate::starter::corpus::{Plan, Stage, Task};
 use crate::starter::error::StarterError;
 use crate::starter::relation::Split;
 
@@ -61,6 +63,9 @@ pub enum Command {
         /// Frames to write from: those of training or those held out.
         #[arg(long, value_enum, default_value_t = Split::Train)]
         split: Split,
+        /// Lessons to write: short ones for a model that knows nothing, or all.
+        #[arg(long, value_enum, default_value_t = Stage::Full)]
+        stage: Stage,
         /// Only this task, to read what it looks like.
         #[arg(long, value_enum)]
         task: Option<Task>,
@@ -74,6 +79,8 @@ pub enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Train the model.
+    Train(train::TrainArgs),
 }
 
 /// Runs one step.
@@ -84,8 +91,19 @@ pub fn run(command: Command) -> Result<(), StarterError> {
             samples,
             seed,
             split,
+            stage,
             task,
-        } => corpus::write(&out, samples, seed, split, task),
+        } => {
+            let plan = Plan {
+                n_samples: samples,
+                seed,
+                split,
+                stage,
+                only: task,
+            };
+            corpus::write(&out, &plan)
+        }
         Command::Tokenizer { corpus, out } => tokenizer::write(&corpus, &out),
+        Command::Train(args) => train::run(&args),
     }
 }

@@ -1,6 +1,6 @@
 //! The prompts of the `simple` pipeline, exactly as generation sends them.
 
-use minijinja::Environment;
+use ilab_sdg::prompt::{PromptError, PromptTemplate};
 use serde_json::json;
 
 use crate::starter::document::QuestionAnswer;
@@ -8,18 +8,18 @@ use crate::starter::document::QuestionAnswer;
 /// The three prompts, parsed once.
 #[derive(Debug)]
 pub struct Prompts {
-    knowledge: String,
-    freeform: String,
-    grounded: String,
+    knowledge: PromptTemplate,
+    freeform: PromptTemplate,
+    grounded: PromptTemplate,
 }
 
 impl Prompts {
     /// The embedded files.
-    pub fn embedded() -> Result<Self, minijinja::Error> {
+    pub fn embedded() -> Result<Self, PromptError> {
         Ok(Self {
-            knowledge: assemble(include_str!("../../../crates/ilab-sdg/pipelines/simple/knowledge/simple_generate_qa.yaml").trim()),
-            freeform: assemble(include_str!("../../../crates/ilab-sdg/pipelines/simple/skills/simple_generate_qa_freeform.yaml").trim()),
-            grounded: assemble(include_str!("../../../crates/ilab-sdg/pipelines/simple/skills/simple_generate_qa_grounded.yaml").trim()),
+            knowledge: PromptTemplate::embedded("simple/knowledge/simple_generate_qa.yaml")?,
+            freeform: PromptTemplate::embedded("simple/skills/simple_generate_qa_freeform.yaml")?,
+            grounded: PromptTemplate::embedded("simple/skills/simple_generate_qa_grounded.yaml")?,
         })
     }
 
@@ -30,7 +30,7 @@ impl Prompts {
         outline: &str,
         document: &str,
         examples: &[QuestionAnswer; 3],
-    ) -> Result<String, minijinja::Error> {
+    ) -> Result<String, PromptError> {
         let [first, second, third] = examples;
         render(
             &self.knowledge,
@@ -52,7 +52,7 @@ impl Prompts {
         task: &str,
         question: &str,
         response: &str,
-    ) -> Result<String, minijinja::Error> {
+    ) -> Result<String, PromptError> {
         render(
             &self.freeform,
             &json!({"task_description": task, "seed_question": question, "seed_response": response}),
@@ -65,7 +65,7 @@ impl Prompts {
         task: &str,
         context: &str,
         seed: &QuestionAnswer,
-    ) -> Result<String, minijinja::Error> {
+    ) -> Result<String, PromptError> {
         render(
             &self.grounded,
             &json!({
@@ -78,32 +78,6 @@ impl Prompts {
     }
 }
 
-/// The prompt assembled from the parts of its file.
-fn assemble(yaml: &str) -> String {
-    let mut parts: Vec<String> = vec![String::new()];
-    for line in yaml.lines() {
-        if let Some(text) = line.strip_prefix("introduction: ") {
-            parts.push(format!("{}\n", text.trim_matches('"')));
-        } else if line.starts_with("start_tags") {
-            break;
-        } else if line.ends_with(": |") && !line.starts_with(' ') {
-            parts.push(String::new());
-        } else if let Some(part) = parts.last_mut().filter(|_| !line.starts_with("system")) {
-            part.push_str(line.trim_start_matches("  "));
-            part.push('\n');
-        }
-    }
-    for part in &mut parts[2..] {
-        *part = format!("{}\n\n", part.trim_end());
-    }
-    parts.concat()
-}
-
-fn render(template: &str, row: &serde_json::Value) -> Result<String, minijinja::Error> {
-    Environment::new()
-        .render_str(
-            template,
-            minijinja::Value::from(minijinja::value::Serde(row)),
-        )
-        .map(|text| text.trim().to_owned())
+fn render(template: &PromptTemplate, row: &serde_json::Value) -> Result<String, PromptError> {
+    template.render(row.as_object().expect("the rows above are objects"))
 }

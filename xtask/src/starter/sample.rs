@@ -28,23 +28,8 @@ impl Sample {
         }
     }
 
-    /// The system text before all turns.
-    pub fn with_system(mut self, system: &str) -> Self {
-        self.messages.insert(
-            0,
-            Message {
-                role: "system".to_owned(),
-                content: system.to_owned(),
-            },
-        );
-        self
-    }
-
-    /// How many words it has, by spaces.
-    pub fn n_words(&self) -> usize {
-        self.messages
-            .iter()
-            .map(|m| m.content.split_whitespace().count())
-            .sum()
+    /// The size of all texts.
+    pub fn n_bytes(&self) -> usize {
+        self.messages.iter().map(|m| m.content.len()).sum()
     }
 }

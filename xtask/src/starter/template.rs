@@ -68,16 +68,31 @@ impl Template {
                             after,
                         },
                     );
-                    fix_article(&mut out, &value);
+                    let value = without_second_article(&out, &value);
+                    fix_article(&mut out, value);
                     if starts_sentence(&out) {
-                        out.push_str(&crate::starter::word::capitalised(&value));
+                        out.push_str(&crate::starter::word::capitalised(value));
                     } else {
-                        out.push_str(&value);
+                        out.push_str(value);
                     }
                 }
             }
         }
         out
+    }
+}
+
+/// "the" and "the dry season" are one "the".
+fn without_second_article<'v>(before: &str, value: &'v str) -> &'v str {
+    let last = before.rsplit([' ', '\n']).nth(1).unwrap_or("");
+    match value.strip_prefix("the ") {
+        Some(bare)
+            if before.ends_with(' ')
+                && ["the", "The", "a", "an", "A", "every", "each"].contains(&last) =>
+        {
+            bare
+        }
+        _ => value,
     }
 }
 
@@ -159,6 +174,12 @@ mod tests {
             "An 8-year plan".replace("An", "an").as_str(),
         );
         check("Panama {V}", "apple", "Panama apple");
+        check(
+            "In the {V} issue",
+            "the dry season",
+            "In the dry season issue",
+        );
+        check("Bathe {V}", "the dog", "Bathe the dog");
     }
 
     #[test]

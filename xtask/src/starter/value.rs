@@ -108,7 +108,7 @@ fn looks_plural(noun: &str) -> bool {
 fn has_determiner(before: &str) -> bool {
     const DETERMINERS: &[&str] = &[
         "a", "an", "the", "its", "his", "her", "your", "their", "this", "that", "each", "every",
-        "no", "one", "any", "another", "own", "first", "best", "only",
+        "no", "one", "any", "another",
     ];
     const LINKS: &[&str] = &[
         "of", "as", "like", "for", "to", "in", "on", "with", "by", "is", "was", "from", "into",

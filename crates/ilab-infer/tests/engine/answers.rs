@@ -138,6 +138,17 @@ fn log_probabilities_belong_to_the_tokens() {
 }
 
 #[test]
+fn a_template_of_ones_own_takes_the_place_of_the_models() {
+    let engine = engine_with(|options| {
+        options.chat_template = Some("{{ messages[0]['content'] }}".to_owned());
+    });
+    let mut asked = request("once upon", |sampling| sampling.max_tokens = Some(4));
+    let continued = text(&engine, asked.clone());
+    asked.prompt = Prompt::Chat(vec![ChatMessage::user("once upon")]);
+    assert_eq!(text(&engine, asked), continued);
+}
+
+#[test]
 fn messages_are_rendered_by_the_models_template() {
     let engine = engine();
     assert!(engine.chat_template().is_some());

@@ -89,8 +89,10 @@ pub struct Endpoint {
 
 struct Inner {
     client: reqwest::Client,
+    /// As requests need it.
+    base: String,
+    /// As it may be shown: without credentials.
     url: String,
-    shown_url: String,
     api_key: Option<ApiKey>,
     retry: RetryPolicy,
 }
@@ -99,7 +101,7 @@ impl std::fmt::Debug for Endpoint {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Endpoint")
-            .field("url", &self.inner.shown_url)
+            .field("url", &self.inner.url)
             .finish_non_exhaustive()
     }
 }
@@ -130,8 +132,8 @@ impl Endpoint {
         Ok(Self {
             inner: Arc::new(Inner {
                 client,
-                shown_url: without_credentials(&url),
-                url: url.as_str().trim_end_matches('/').to_owned(),
+                url: without_credentials(&url),
+                base: url.as_str().trim_end_matches('/').to_owned(),
                 api_key: options.api_key,
                 retry: options.retry,
             }),
@@ -140,7 +142,7 @@ impl Endpoint {
 
     /// The base URL as it may be shown: without credentials.
     pub fn url(&self) -> &str {
-        &self.inner.shown_url
+        &self.inner.url
     }
 
     /// Posts `body` and reads the answer as `T`, with retries.
@@ -187,7 +189,7 @@ impl Endpoint {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.inner
             .client
-            .request(method, format!("{}/{path}", self.inner.url))
+            .request(method, format!("{}/{path}", self.inner.base))
     }
 
     async fn send(&self, request: &RequestBuilder, attempt: u32) -> Result<Response, Failure> {
@@ -232,7 +234,7 @@ impl Endpoint {
         attempt: u32,
     ) -> Failure {
         let message = self.redact(&wire::error::message_in(body).unwrap_or_else(|| shown(body)));
-        let url = self.inner.shown_url.clone();
+        let url = self.inner.url.clone();
         let code = status.as_u16();
         let error = match code {
             401 | 403 => CompletionError::Unauthorized {
@@ -268,7 +270,7 @@ impl Endpoint {
     pub(super) fn connection_failure(&self, error: &reqwest::Error, attempt: u32) -> Failure {
         Failure {
             error: CompletionError::Unavailable {
-                url: self.inner.shown_url.clone(),
+                url: self.inner.url.clone(),
                 n_attempts: attempt,
                 message: self.redact(&causes(error)),
             },
@@ -284,7 +286,7 @@ impl Endpoint {
     /// The answer is not what the protocol says: `reason`, and how the answer begins.
     pub(super) fn invalid(&self, reason: &str, body: &[u8]) -> CompletionError {
         CompletionError::InvalidResponse {
-            url: self.inner.shown_url.clone(),
+            url: self.inner.url.clone(),
             message: self.redact(&format!("{reason}; it begins with {}", shown(body))),
         }
     }
@@ -292,7 +294,7 @@ impl Endpoint {
     /// A failure that the endpoint reports inside a stream that began well.
     pub(super) fn broken_stream(&self, message: &str) -> CompletionError {
         CompletionError::Unavailable {
-            url: self.inner.shown_url.clone(),
+            url: self.inner.url.clone(),
             n_attempts: 1,
             message: self.redact(message),
         }

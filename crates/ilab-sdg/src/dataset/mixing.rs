@@ -172,7 +172,15 @@ mod tests {
         );
         recipe.write(&path, "say \"hi\"\n").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        datasets:
+        - path: "node_datasets_x/a.jsonl"
+          sampling_size: 1.0
+        - path: "node_datasets_x/b.jsonl"
+          sampling_size: 30
+        metadata:
+          sys_prompt: "say \"hi\"\n"
+        "#);
         let document = ilab_base::yaml::parse(&text).unwrap();
         let prompt = document
             .root

@@ -1,15 +1,72 @@
 //! `ilab data`.
 
-use clap::Subcommand;
+use std::path::PathBuf;
 
+use clap::{Args, Subcommand};
+
+use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::Invocation;
+use crate::settings::{GenerateSettings, Invocation};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum DataCommand {}
+pub(super) enum DataCommand {
+    /// Generate training data from a taxonomy
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// `simple`, or the folder of a pipeline
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) pipeline: Option<String>,
+    /// Teacher: a GGUF file, or the model's name on the endpoint
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// URL of an OpenAI-compatible API that is the teacher
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Key for the API; `ILAB_API_KEY` keeps it out of the process list
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// Taxonomy folder, or one qna.yaml
+    #[arg(long, value_name = "PATH")]
+    pub(crate) taxonomy_path: Option<PathBuf>,
+    /// Revision to compare with; `empty` takes every file
+    #[arg(long, value_name = "REF")]
+    pub(crate) taxonomy_base: Option<String>,
+    /// Where datasets go, a folder each
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Answers for each chunk and seed example
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sdg_scale_factor: Option<u32>,
+    /// Requests that wait for an answer at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) num_cpus: Option<u32>,
+    /// Longest answer in tokens, in place of what the pipeline says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_num_tokens: Option<u32>,
+    /// The same seed gives the same dataset
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Say nothing but errors
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 impl DataCommand {
-    pub(super) fn run(self, _invocation: &Invocation) -> CommandResult {
-        match self {}
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        match self {
+            Self::Generate(args) => args.run(invocation),
+        }
+    }
+}
+
+impl GenerateArgs {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        commands::generate::run(&GenerateSettings::resolve(self, invocation)?, invocation.ui)
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod model;
+pub(crate) mod quickstart;
 mod short_flags;
 pub(crate) mod taxonomy;
 
@@ -31,6 +32,7 @@ use crate::ui::Ui;
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
+    after_help = "Aliases:\n  chat      model chat\n  generate  data generate\n  serve     model serve\n  train     model train",
 )]
 struct Cli {
     /// Configuration file to load; `DEFAULT` ignores files and uses the built-in defaults
@@ -61,9 +63,23 @@ enum Command {
     /// Train, convert, serve and ask models
     #[command(subcommand, arg_required_else_help = true)]
     Model(model::ModelCommand),
+    /// From a document to a model that learned it, in one run
+    Quickstart(quickstart::QuickstartArgs),
     /// Check a taxonomy
     #[command(subcommand, arg_required_else_help = true)]
     Taxonomy(taxonomy::TaxonomyCommand),
+    /// Ask a model questions
+    #[command(hide = true)]
+    Chat(model::ChatArgs),
+    /// Generate training data from a taxonomy
+    #[command(hide = true)]
+    Generate(data::GenerateArgs),
+    /// Serve a model over HTTP
+    #[command(hide = true)]
+    Serve(model::ServeArgs),
+    /// Train a model on generated data
+    #[command(hide = true)]
+    Train(model::TrainArgs),
 }
 
 /// Parses the command line, runs the command and says what went wrong.
@@ -114,6 +130,11 @@ fn dispatch(command: Command, invocation: &Invocation) -> CommandResult {
         Command::Config(command) => command.run(invocation),
         Command::Data(command) => command.run(invocation),
         Command::Model(command) => command.run(invocation),
+        Command::Quickstart(args) => args.run(invocation),
         Command::Taxonomy(command) => command.run(invocation),
+        Command::Chat(args) => args.run(invocation),
+        Command::Generate(args) => args.run(invocation),
+        Command::Serve(args) => args.run(invocation),
+        Command::Train(args) => args.run(invocation),
     }
 }

@@ -1,15 +1,206 @@
 //! `ilab model`.
 
-use clap::Subcommand;
+use std::path::PathBuf;
 
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::Invocation;
+use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TrainSettings};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum ModelCommand {}
+pub(super) enum ModelCommand {
+    /// Ask a model questions
+    Chat(ChatArgs),
+    /// Turn a Hugging Face model folder into a GGUF file
+    Convert(ConvertArgs),
+    /// Serve a model over HTTP
+    Serve(ServeArgs),
+    /// Train a model on generated data
+    Train(TrainArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// Question to begin with
+    #[arg(value_name = "QUESTION")]
+    pub(crate) question: Vec<String>,
+    /// Model file, or the model's name on the server
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// System prompt: `default` or `cli_helper`
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Print the answer to the question and leave [short: -qq]
+    #[arg(long)]
+    pub(crate) quick_question: bool,
+    /// Most tokens of an answer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: Option<u32>,
+    /// URL of an OpenAI-compatible API
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Key for the API
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// 0 for the most likely answer, up to 2 for the most surprising
+    #[arg(short, long, value_name = "T")]
+    pub(crate) temperature: Option<f32>,
+    /// Print the answers only, without greeting and timing [short: -nd]
+    #[arg(long)]
+    pub(crate) no_decoration: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// GGUF file, or a folder with one
+    #[arg(long, value_name = "PATH")]
+    pub(crate) model_path: Option<PathBuf>,
+    /// Layers to put on the GPU; -1 for all
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) gpu_layers: Option<i32>,
+    /// Threads to compute with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) num_threads: Option<u32>,
+    /// Tokens that a prompt and its answer may have together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_ctx_size: Option<u32>,
+    /// Append the log to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// File with a chat template; `auto` and `tokenizer` take the model's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chat_template: Option<String>,
+    /// Address to listen on
+    #[arg(short = 'h', long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Port to listen on; 0 picks a free one
+    #[arg(short, long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// Training data: one JSON lines file with messages
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data_path: Option<PathBuf>,
+    /// Folder of the Hugging Face model to start from
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_path: Option<PathBuf>,
+    /// Where checkpoints go
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ckpt_output_dir: Option<PathBuf>,
+    /// Where the processed data goes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_output_dir: Option<PathBuf>,
+    /// How to train
+    #[arg(long, value_parser = ["simple", "full", "accelerated"])]
+    pub(crate) pipeline: Option<String>,
+    /// What to train on
+    #[arg(long, value_parser = ["cpu", "cuda", "hpu", "mps"])]
+    pub(crate) device: Option<String>,
+    /// Passes over the data
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) num_epochs: Option<u32>,
+    /// Longest sample in tokens; longer ones are left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) max_seq_len: Option<u32>,
+    /// Tokens that go through the model together; bounds the memory
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_batch_len: Option<u32>,
+    /// Samples of one optimiser step
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) effective_batch_size: Option<u32>,
+    /// Highest learning rate [default: 2e-5]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) learning_rate: Option<f64>,
+    /// Steps over which the learning rate rises [default: 25]
+    #[arg(long, value_name = "N")]
+    pub(crate) warmup_steps: Option<u64>,
+    /// Seed of the sample order [default: 42]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Save after the last epoch only, not after each
+    #[arg(long)]
+    pub(crate) last_epoch_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Folder of the model: config.json, tokenizer.json, *.safetensors; it is only read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_dir: PathBuf,
+    /// File to write, or an existing folder for it [default: beside the model's folder]
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// How weights are stored
+    #[arg(
+        long = "type",
+        value_name = "TYPE",
+        value_enum,
+        ignore_case = true,
+        default_value = "q4_k_m"
+    )]
+    pub(crate) weight_type: WeightType,
+    /// Do not quantize: the same as `--type f16` [short: -sq]
+    #[arg(long, conflicts_with = "weight_type")]
+    pub(crate) skip_quantize: bool,
+    /// Name of the model in the default file name [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model_name: Option<String>,
+    /// Replace an existing file
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// The types that `ilab model convert` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WeightType {
+    /// 32 bits
+    F32,
+    /// 16 bits
+    F16,
+    /// 16 bits, the range of 32
+    Bf16,
+    /// About 8.5 bits
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// About 4.8 bits
+    #[value(name = "q4_k_m")]
+    Q4KM,
+}
 
 impl ModelCommand {
-    pub(super) fn run(self, _invocation: &Invocation) -> CommandResult {
-        match self {}
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        match self {
+            Self::Chat(args) => args.run(invocation),
+            Self::Convert(args) => args.run(invocation),
+            Self::Serve(args) => args.run(invocation),
+            Self::Train(args) => args.run(invocation),
+        }
+    }
+}
+
+impl ChatArgs {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        commands::chat::run(&ChatSettings::resolve(self, invocation)?, invocation.ui)
+    }
+}
+
+impl ServeArgs {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        commands::serve::run(&ServeSettings::resolve(self, invocation)?, invocation.ui)
+    }
+}
+
+impl TrainArgs {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        commands::train::run(&TrainSettings::resolve(self, invocation)?, invocation.ui)
+    }
+}
+
+impl ConvertArgs {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        commands::convert::run(&ConvertSettings::resolve(self), invocation.ui)
     }
 }

@@ -1,5 +1,15 @@
 //! What each command does, over plain values: no clap, no precedence rules.
 
+pub(crate) mod chat;
 pub(crate) mod config_init;
 pub(crate) mod config_show;
+pub(crate) mod convert;
+pub(crate) mod generate;
+mod generation_progress;
+mod local_model;
+pub(crate) mod quickstart;
+pub(crate) mod serve;
+mod stop;
 pub(crate) mod taxonomy_diff;
+pub(crate) mod timestamp;
+pub(crate) mod train;

@@ -32,7 +32,7 @@ pub(crate) fn draw(
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(WIDTH)
         .with_links(false)
-        .with_context_lines(0);
+        .with_context_lines(1);
     let mut drawing = String::new();
     for diagnostic in diagnostics {
         let report = Report::from(labelled(diagnostic)).with_source_code(Arc::clone(&source));

@@ -39,16 +39,6 @@ impl Ui {
         }
     }
 
-    /// Whether stderr is a terminal that can redraw lines.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.is_terminal
-    }
-
-    /// Whether colour is wanted.
-    pub(crate) fn has_colour(&self) -> bool {
-        self.has_colour
-    }
-
     /// One line of data, on stdout.
     pub(crate) fn data(&self, line: impl AsRef<str>) {
         // A reader that went away (`| head`) wants no more of it and needs no message.

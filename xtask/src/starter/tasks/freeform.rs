@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use ilab_base::seed::Rng;
-use minijinja::Error as PromptError;
+use ilab_sdg::prompt::PromptError;
 
-use crate::starter::document::QuestionAnswer;
+use crate::starter::document::{self, QuestionAnswer};
 use crate::starter::draw::Draw as _;
-use crate::starter::fact::ended;
+use crate::starter::fact::{AnswerStyle, Fact, ended};
+use crate::starter::grammar::Grammar;
 use crate::starter::lexicon::Lexicon;
+use crate::starter::name::SUBJECTS;
 use crate::starter::prompt::Prompts;
 use crate::starter::sample::Sample;
 use crate::starter::template::Template;
@@ -127,13 +129,71 @@ fn draw(rng: &mut Rng, lexicon: &Lexicon, slot: &str) -> String {
     }
 }
 
+/// Any relation is a skill too: one way to ask and one way to answer, about one thing after another.
+fn from_relation(
+    rng: &mut Rng,
+    grammar: &Grammar,
+    prompts: &Prompts,
+) -> Result<Sample, PromptError> {
+    let relation = rng.pick(&grammar.relations);
+    let kind = if SUBJECTS.contains(&relation.subject.as_str()) {
+        SUBJECTS.iter().find(|k| **k == relation.subject)
+    } else {
+        None
+    };
+    let kind = *kind.unwrap_or_else(|| rng.pick(SUBJECTS));
+    let style = AnswerStyle::draw(rng);
+    // The same generator for each example picks the same frames.
+    let frames = rng.clone();
+    let mut next = |rng: &mut Rng| {
+        let entity = name::entity(rng, &grammar.lexicon, kind);
+        let mut fact = Fact::draw(rng, &grammar.lexicon, relation);
+        fact.fill_all(rng, &grammar.lexicon);
+        document::ask(&mut frames.clone(), &fact, &entity, style)
+    };
+    rng.chance(0.5);
+    let seed = next(rng);
+    let verb = *rng.pick(&[
+        "answer questions about",
+        "invent facts about",
+        "ask about",
+        "make up something about",
+        "know",
+    ]);
+    let what = relation.name.replace('_', " ");
+    let task = match rng.between(0, 2) {
+        0 => format!("{verb} {kind}s"),
+        1 => format!("{verb} the {what}"),
+        _ => format!("{verb} {kind} and {what}"),
+    };
+    let mut sample = Sample {
+        unmask: rng.chance(0.15),
+        ..Sample::default()
+    };
+    let prompt = prompts.freeform(&task, &seed.question, &seed.answer)?;
+    let n = rng.between(1, 3);
+    for i in 0..n {
+        let request = if i == 0 {
+            prompt.clone()
+        } else {
+            "Another one, please.".to_owned()
+        };
+        sample.exchange(request, next(rng).joined());
+    }
+    Ok(sample)
+}
+
 /// The prompt with one example, answered with another one.
 pub fn sample(
     rng: &mut Rng,
-    lexicon: &Lexicon,
+    grammar: &Grammar,
     skills: &[Skill],
     prompts: &Prompts,
 ) -> Result<Sample, PromptError> {
+    if rng.chance(0.4) {
+        return from_relation(rng, grammar, prompts);
+    }
+    let lexicon = &grammar.lexicon;
     let skill = rng.pick(skills);
     let pattern = rng.pick(&skill.patterns);
     let mut words = Words::default();

@@ -1,7 +1,7 @@
 //! Writing another question about a text, as the prompt of grounded skills asks.
 
 use ilab_base::seed::Rng;
-use minijinja::Error as PromptError;
+use ilab_sdg::prompt::PromptError;
 
 use crate::starter::document::{self, QuestionAnswer};
 use crate::starter::draw::Draw as _;

@@ -1,7 +1,7 @@
 //! Writing a question with its answer about a document, as the knowledge prompt of the `simple` pipeline asks.
 
 use ilab_base::seed::Rng;
-use minijinja::Error as PromptError;
+use ilab_sdg::prompt::PromptError;
 
 use crate::starter::document::{self, Document, QuestionAnswer};
 use crate::starter::draw::Draw as _;

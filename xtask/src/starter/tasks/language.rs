@@ -35,7 +35,19 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar) -> Sample {
             );
         }
         _ => {
-            let sentence = rng.pick(&sentences).trim().to_owned();
+            let plain: Vec<&str> = sentences
+                .iter()
+                .map(|s| s.trim())
+                .filter(|s| s.contains(' ') && !s.contains('\n'))
+                .collect();
+            let Some(sentence) = (!plain.is_empty()).then(|| (*rng.pick(&plain)).to_owned()) else {
+                let entity = &document.subjects[0].entity;
+                sample.exchange(
+                    format!("Write a text about {}.", entity.mention()),
+                    document.text,
+                );
+                return sample;
+            };
             let first: Vec<&str> = sentence.split(' ').take(3).collect();
             let question = format!("Which sentence starts with \"{}\"?", first.join(" "));
             sample.exchange(format!("{}\n\n{question}", document.text), sentence);

@@ -9,8 +9,8 @@ use crate::starter::grammar::Grammar;
 use crate::starter::sample::Sample;
 
 /// A chat about a document.
-pub fn sample(rng: &mut Rng, grammar: &Grammar) -> Sample {
-    let n_facts = rng.between(2, 9);
+pub fn sample(rng: &mut Rng, grammar: &Grammar, max_facts: usize) -> Sample {
+    let n_facts = rng.between(2.min(max_facts), max_facts);
     let document = document::any(rng, grammar, n_facts);
     let style = AnswerStyle::draw(rng);
     let mut questions = document.questions(rng, style);

@@ -1,0 +1,76 @@
+//! Taxonomy to training data, with the student as its own teacher.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ilab_base::cancel::Cancel;
+use ilab_infer::{Engine, SpecialTokens};
+use ilab_sdg::pipeline::PipelineSource;
+use ilab_sdg::{CHUNK_TOKENS, GenerateOptions, RunName, Summary, generate};
+use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
+
+use crate::commands::generation_progress::GenerationProgress;
+use crate::commands::quickstart::folder::Folder;
+use crate::error::{CommandError, Kind};
+use crate::ui::Ui;
+
+/// Answers for each chunk and example.
+const SCALE_FACTOR: u32 = 30;
+/// The longest question with its answer.
+const MAX_TOKENS: u32 = 96;
+/// Requests that wait for the engine at a time: enough to keep every sequence busy.
+const MAX_IN_FLIGHT: usize = 32;
+/// The same run gives the same data.
+const SEED: u64 = 1;
+
+/// Reads and checks the leaves in `path`.
+pub(super) fn read_taxonomy(path: &Path) -> Result<Taxonomy, CommandError> {
+    let taxonomy = ilab_taxonomy::read(&Selection::new(path, "empty"))?;
+    let n_errors = taxonomy.n_errors();
+    let see = format!(
+        "`ilab taxonomy diff --taxonomy-base empty --taxonomy-path {}` says more",
+        path.display()
+    );
+    if n_errors > 0 {
+        let message = format!("the taxonomy in `{}` has {n_errors} errors", path.display());
+        return Err(CommandError::message(Kind::User, message, see));
+    }
+    if taxonomy.leaves().next().is_none() {
+        let message = format!("the taxonomy in `{}` has no leaves", path.display());
+        return Err(CommandError::message(Kind::User, message, see));
+    }
+    Ok(taxonomy)
+}
+
+/// Generates a dataset below `datasets/`.
+pub(super) async fn run(
+    leaves: Vec<TaxonomyLeaf>,
+    folder: &Folder,
+    teacher: &Engine,
+    ui: Ui,
+    cancel: &Cancel,
+) -> Result<Summary, CommandError> {
+    let counter = teacher.clone();
+    let options = GenerateOptions {
+        leaves,
+        pipeline: PipelineSource::Embedded("simple".to_owned()),
+        output_dir: folder.join("datasets"),
+        started: RunName {
+            directory: "quickstart".to_owned(),
+            suffix: "quickstart".to_owned(),
+        },
+        repositories: folder.join("datasets/repositories"),
+        scale_factor: SCALE_FACTOR,
+        max_tokens: Some(MAX_TOKENS),
+        chunk_tokens: CHUNK_TOKENS,
+        count_tokens: Arc::new(move |text| counter.tokenize(text, SpecialTokens::Omit).len()),
+        max_in_flight: MAX_IN_FLIGHT,
+        seed: SEED,
+        system_prompt: String::new(),
+        teacher_identity: None,
+    };
+    let watch = GenerationProgress::new(ui);
+    let summary = generate(&options, Arc::new(teacher.clone()), &watch, cancel).await;
+    watch.finish();
+    Ok(summary?)
+}

@@ -1,0 +1,108 @@
+//! `ilab quickstart`: from a document to a model that learned it, in a folder of its own.
+
+mod exam;
+mod folder;
+mod generate;
+mod lesson;
+mod question;
+mod report;
+mod sample;
+mod serve;
+mod stages;
+mod starter;
+mod train;
+mod training_data;
+
+use ilab_base::atomic;
+use ilab_base::cancel::Cancel;
+use tokio::runtime::Runtime;
+
+use crate::commands::serve::no_runtime;
+use crate::commands::stop::StopSignals;
+use crate::error::{CommandError, CommandResult};
+use crate::settings::QuickstartSettings;
+use crate::ui::Ui;
+
+use folder::Folder;
+use lesson::{Lesson, Taught};
+use report::Report;
+use stages::Stages;
+
+/// Teaches the topic and says what came of it.
+pub(crate) fn run(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(no_runtime)?;
+    let cancel = Cancel::new();
+    cancel_on_signal(&runtime, &cancel)?;
+    let folder = Folder::prepare(settings.keep.as_deref())?;
+    let mut stages = Stages::new(ui, cancel.clone());
+    let lesson = Lesson {
+        folder: &folder,
+        runtime: &runtime,
+        ui,
+        cancel: &cancel,
+    };
+    match lesson.give(settings, &mut stages) {
+        Err(_) if cancel.is_cancelled() => Err(CommandError::interrupted(
+            "`ilab quickstart` starts from the beginning when it is run again",
+        )),
+        Err(error) => Err(error),
+        Ok(taught) => conclude(taught, stages, &folder, settings.is_json, ui),
+    }
+}
+
+fn cancel_on_signal(runtime: &Runtime, cancel: &Cancel) -> CommandResult {
+    let mut signals = {
+        let _inside = runtime.enter();
+        StopSignals::listen().map_err(no_runtime)?
+    };
+    let cancel = cancel.clone();
+    runtime.spawn(async move {
+        signals.next().await;
+        cancel.cancel();
+    });
+    Ok(())
+}
+
+/// Writes the result into the folder and onto the screen.
+fn conclude(
+    taught: Taught,
+    stages: Stages,
+    folder: &Folder,
+    is_json: bool,
+    ui: Ui,
+) -> CommandResult {
+    let (stages, seconds) = stages.finish();
+    let answers_file = folder.join("answers.jsonl");
+    atomic::write(&answers_file, &report::json_lines(&taught.comparisons))?;
+    let report_file = folder.join("report.json");
+    let mut files = taught.files;
+    files.extend([answers_file, report_file.clone()]);
+    let report = Report {
+        accuracy_before: report::accuracy(&taught.comparisons, |comparison| &comparison.before),
+        accuracy_after: report::accuracy(&taught.comparisons, |comparison| &comparison.after),
+        n_questions: taught.comparisons.len(),
+        n_training_samples: taught.counts.n_samples,
+        n_withheld_samples: taught.counts.n_withheld,
+        seconds,
+        stages,
+        question: taught.question,
+        answer: taught.answer,
+        files: files.iter().map(|file| folder.shown(file)).collect(),
+    };
+    let json = report.to_json();
+    atomic::write(&report_file, json.as_bytes())?;
+    if is_json {
+        ui.data(json);
+    } else {
+        ui.data(report::summary(
+            &report,
+            &taught.comparisons,
+            folder.is_kept(),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The student: the starter model that the program carries, or another one in its place.
+
+use std::path::{Path, PathBuf};
+
+use ilab_base::atomic;
+use ilab_base::hint::Hint;
+use ilab_base::io::{IoError, read};
+
+/// Files of a Hugging Face folder that a student may have.
+const NAMES: [&str; 7] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
+
+/// The starter model's files by name.
+const STARTER: &[(&str, &[u8])] = &[];
+
+/// There is no student.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StudentError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The folder is not that of a model in one file.
+    #[error("`{}` has no `{missing}`", path.display())]
+    Incomplete {
+        path: PathBuf,
+        missing: &'static str,
+    },
+    /// This build was made without it.
+    #[error("this program carries no starter model")]
+    NotCarried,
+}
+
+impl Hint for StudentError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Io(error) => error.hints(),
+            Self::Incomplete { .. } | Self::NotCarried => vec![
+                "`--model` takes a Hugging Face folder with its weights in one `model.safetensors`"
+                    .to_owned(),
+            ],
+        }
+    }
+}
+
+/// Writes the starter model, or a copy of the model in `other`, into `folder`.
+pub(super) fn write(folder: &Path, other: Option<&Path>) -> Result<(), StudentError> {
+    let Some(other) = other else {
+        if STARTER.is_empty() {
+            return Err(StudentError::NotCarried);
+        }
+        for (name, bytes) in STARTER {
+            atomic::write(folder.join(name), bytes)?;
+        }
+        return Ok(());
+    };
+    for missing in &NAMES[..3] {
+        if !other.join(missing).is_file() {
+            return Err(StudentError::Incomplete {
+                path: other.to_owned(),
+                missing,
+            });
+        }
+    }
+    for path in NAMES.iter().map(|name| other.join(name)) {
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default();
+            atomic::write(folder.join(name), &read(&path)?)?;
+        }
+    }
+    Ok(())
+}

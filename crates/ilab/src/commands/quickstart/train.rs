@@ -1,0 +1,48 @@
+//! Training data to a trained checkpoint.
+
+use std::path::Path;
+
+use ilab_base::cancel::Cancel;
+use ilab_train::trainer::TrainOptions;
+
+use crate::commands::quickstart::folder::Folder;
+use crate::commands::train::{Trained, train};
+use crate::error::CommandError;
+use crate::settings::TrainSettings;
+use crate::ui::Ui;
+
+/// The longest sample: a question with its answer.
+const MAX_SEQ_LEN: usize = 256;
+
+/// A small model learns by heart with a high rate and some repetition.
+fn options() -> TrainOptions {
+    TrainOptions {
+        num_epochs: 10,
+        effective_batch_size: 16,
+        max_batch_len: 4096,
+        learning_rate: 5e-4,
+        warmup_steps: 10,
+        ..TrainOptions::default()
+    }
+}
+
+/// Trains the model in `student` on `training_data` and writes it below `checkpoints/`.
+pub(super) fn run(
+    student: &Path,
+    training_data: &Path,
+    folder: &Folder,
+    ui: Ui,
+    cancel: &Cancel,
+) -> Result<Trained, CommandError> {
+    let settings = TrainSettings {
+        model_path: student.to_owned(),
+        data_path: training_data.to_owned(),
+        checkpoint_dir: folder.join("checkpoints"),
+        data_output_dir: folder.join("checkpoints"),
+        max_seq_len: MAX_SEQ_LEN,
+        is_saved_every_epoch: false,
+        writes_gguf: false,
+        options: options(),
+    };
+    train(&settings, ui, cancel)
+}

@@ -1,0 +1,84 @@
+//! The two ways in which a user or a supervisor asks a running command to stop.
+
+use ilab_base::cancel::Cancel;
+use tokio::runtime::Runtime;
+use tokio::signal;
+
+use crate::commands::serve::no_runtime;
+use crate::error::CommandError;
+
+/// Who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Ctrl-C.
+    Keyboard,
+    /// SIGTERM.
+    Terminated,
+}
+
+/// Waits for both. While it exists neither ends the process by itself.
+#[cfg(unix)]
+pub(crate) struct StopSignals {
+    interrupt: signal::unix::Signal,
+    terminate: signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    /// Begins to listen.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        use signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The next request to stop.
+    pub(crate) async fn next(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.interrupt.recv() => Stop::Keyboard,
+            _ = self.terminate.recv() => Stop::Terminated,
+        }
+    }
+}
+
+/// Waits for Ctrl-C, the only one that there is here.
+#[cfg(not(unix))]
+pub(crate) struct StopSignals {}
+
+#[cfg(not(unix))]
+impl StopSignals {
+    /// Begins to listen.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// The next request to stop.
+    pub(crate) async fn next(&mut self) -> Stop {
+        // A console that cannot send Ctrl-C never asks.
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Stop::Keyboard
+    }
+}
+
+/// Sets `cancel` at the first request to stop, while the returned runtime lives.
+pub(crate) fn cancel_on_signal(cancel: &Cancel) -> Result<Runtime, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(no_runtime)?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        StopSignals::listen().map_err(no_runtime)?
+    };
+    let cancel = cancel.clone();
+    runtime.spawn(async move {
+        signals.next().await;
+        cancel.cancel();
+    });
+    Ok(runtime)
+}

@@ -1,0 +1,166 @@
+//! `ilab model train`: a training file to checkpoints, with the loss on the screen while it falls.
+
+use std::path::{Path, PathBuf};
+
+use ilab_base::cancel::Cancel;
+use ilab_convert::{OutputType, convert};
+use ilab_infer::quantize::{QuantKind, quantize};
+use ilab_kernels::matmul::Precision;
+use ilab_text::tokenizer::Tokenizer;
+use ilab_train::checkpoint;
+use ilab_train::dataset::{Dataset, Dropped};
+use ilab_train::metrics::{MetricsFile, StepMetrics};
+use ilab_train::model::Model;
+use ilab_train::trainer::{TrainError, Trainer};
+use ilab_weights::safetensors::FloatType;
+
+use crate::commands::stop::cancel_on_signal;
+use crate::error::{CommandError, CommandResult};
+use crate::settings::TrainSettings;
+use crate::ui::Ui;
+
+/// What a run left.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    /// The last checkpoint.
+    pub(crate) checkpoint: PathBuf,
+    pub(crate) metrics: PathBuf,
+    pub(crate) n_steps: u64,
+    /// Mean loss of the last step.
+    pub(crate) loss: f64,
+}
+
+/// Trains and says what came of it.
+pub(crate) fn run(settings: &TrainSettings, ui: Ui) -> CommandResult {
+    let cancel = Cancel::new();
+    let _signals = cancel_on_signal(&cancel)?;
+    match train(settings, ui, &cancel) {
+        Err(_) if cancel.is_cancelled() => Err(CommandError::interrupted(
+            "the checkpoints of finished epochs are kept; running the command again starts from the beginning",
+        )),
+        Err(error) => Err(error),
+        Ok(trained) => {
+            ui.status("ᕦ(òᴗóˇ)ᕤ Full model training completed successfully! ᕦ(òᴗóˇ)ᕤ");
+            ui.data(trained.checkpoint.display().to_string());
+            Ok(())
+        }
+    }
+}
+
+/// Trains a model and saves it after its epochs.
+pub(crate) fn train(
+    settings: &TrainSettings,
+    ui: Ui,
+    cancel: &Cancel,
+) -> Result<Trained, CommandError> {
+    let tokenizer = Tokenizer::from_dir(&settings.model_path).map_err(TrainError::from)?;
+    let dataset = Dataset::read(
+        &settings.data_path,
+        &tokenizer,
+        settings.max_seq_len,
+        cancel,
+    )?;
+    tell_drops(dataset.dropped, settings.max_seq_len, ui);
+    dataset.write_processed(&settings.data_output_dir.join("data.jsonl"))?;
+    let model = Model::from_dir(&settings.model_path, settings.max_seq_len)?
+        .with_precision(Precision::Bf16);
+    check_vocabulary(&tokenizer, &model)?;
+    ui.status(format!(
+        "{} samples, {:.1} million parameters, {} epochs",
+        dataset.samples.len(),
+        model.n_parameters() as f64 / 1e6,
+        settings.options.num_epochs
+    ));
+    let mut metrics = MetricsFile::open(&settings.checkpoint_dir, &settings.options)?;
+    let mut trainer = Trainer::new(model, dataset.samples, settings.options.clone());
+    let mut progress = ui.progress("train", trainer.n_steps(), "steps");
+    let mut trained = None;
+    while let Some(step) = trainer.step(cancel)? {
+        metrics.append(&step)?;
+        progress.set(step.step, &note(&step));
+        let is_last = step.step == step.num_steps;
+        if is_last || (step.is_epoch_end && settings.is_saved_every_epoch) {
+            let checkpoint = save(&trainer, settings)?;
+            let metrics = metrics.path().to_owned();
+            trained = Some(Trained {
+                checkpoint,
+                metrics,
+                n_steps: step.step,
+                loss: step.avg_loss,
+            });
+        }
+    }
+    progress.finish();
+    trained.ok_or_else(|| {
+        CommandError::message(
+            crate::error::Kind::Usage,
+            "no epoch was asked for",
+            "pass `--num-epochs` of 1 or more",
+        )
+    })
+}
+
+fn note(step: &StepMetrics) -> String {
+    format!(
+        "epoch {} loss {:.3}, {:.0} tokens/s",
+        step.epoch + 1,
+        step.avg_loss,
+        step.tokens_per_second
+    )
+}
+
+fn tell_drops(dropped: Dropped, max_seq_len: usize, ui: Ui) {
+    if dropped.too_long > 0 {
+        ui.warning(format!(
+            "{} samples are longer than {max_seq_len} tokens and are left out",
+            dropped.too_long
+        ));
+    }
+    if dropped.nothing_to_learn > 0 {
+        ui.warning(format!(
+            "{} samples have no learnable token and are left out",
+            dropped.nothing_to_learn
+        ));
+    }
+}
+
+fn check_vocabulary(tokenizer: &Tokenizer, model: &Model) -> Result<(), TrainError> {
+    let (n_tokens, vocab_size) = (tokenizer.vocab_size(), model.config().vocab_size);
+    if n_tokens > vocab_size {
+        Err(TrainError::Vocabulary {
+            n_tokens,
+            vocab_size,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// Writes `hf_format/samples_N`; it appears when everything in it is complete.
+fn save(trainer: &Trainer, settings: &TrainSettings) -> Result<PathBuf, CommandError> {
+    let destination = settings
+        .checkpoint_dir
+        .join(format!("hf_format/samples_{}", trainer.samples_seen()));
+    let staged = checkpoint::stage(
+        trainer.model(),
+        &settings.model_path,
+        &destination,
+        FloatType::F32,
+    )?;
+    if settings.writes_gguf {
+        write_gguf(staged.path())?;
+    }
+    Ok(staged.commit()?)
+}
+
+fn write_gguf(folder: &Path) -> Result<(), CommandError> {
+    let full = folder.join("pytorch_model.gguf");
+    convert(folder, &full, OutputType::F32, &mut |_| Ok(()))?;
+    quantize(
+        &full,
+        &folder.join("pytorch_model-Q4_K_M.gguf"),
+        QuantKind::Q4KM,
+        0,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `ilab data generate`.
+
+use std::path::{Path, PathBuf};
+
+use ilab_openai::client::ApiKey;
+use ilab_sdg::pipeline::PipelineSource;
+use ilab_taxonomy::Selection;
+
+use crate::cli::data::GenerateArgs;
+use crate::error::{CommandError, Kind};
+use crate::settings::Invocation;
+use crate::settings::serve::{EngineSettings, n_gpu_layers};
+
+/// The variable that holds a key, so that it appears in no process list.
+const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
+/// What the original sends when there is no key.
+const NO_API_KEY: &str = "no_api_key";
+
+/// Who writes the data.
+#[derive(Debug)]
+pub(crate) enum TeacherSettings {
+    /// An OpenAI-compatible API; without a name, the first model that it serves.
+    Endpoint {
+        url: String,
+        api_key: Option<ApiKey>,
+        model: Option<String>,
+    },
+    /// A GGUF file in this process.
+    Local(EngineSettings),
+}
+
+/// What `ilab data generate` needs.
+#[derive(Debug)]
+pub(crate) struct GenerateSettings {
+    pub(crate) selection: Selection,
+    pub(crate) pipeline: PipelineSource,
+    pub(crate) teacher: TeacherSettings,
+    pub(crate) output_dir: PathBuf,
+    /// Where git repositories with documents are kept.
+    pub(crate) repositories: PathBuf,
+    pub(crate) scale_factor: u32,
+    /// Longest answer; `None` leaves it to the pipeline.
+    pub(crate) max_tokens: Option<u32>,
+    pub(crate) max_in_flight: usize,
+    pub(crate) seed: u64,
+    pub(crate) is_quiet: bool,
+    pub(crate) is_json: bool,
+}
+
+impl GenerateSettings {
+    pub(crate) fn resolve(
+        args: GenerateArgs,
+        invocation: &Invocation,
+    ) -> Result<Self, CommandError> {
+        let config = invocation.config()?.generate;
+        let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
+        let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
+        let teacher = match args.endpoint_url {
+            Some(url) => TeacherSettings::Endpoint {
+                url,
+                api_key: args
+                    .api_key
+                    .or_else(|| {
+                        invocation
+                            .environment
+                            .variables
+                            .get(API_KEY_VARIABLE)
+                            .cloned()
+                    })
+                    .filter(|key| key != NO_API_KEY)
+                    .map(ApiKey::new),
+                model: args.model,
+            },
+            None => TeacherSettings::Local(EngineSettings {
+                model_path: args.model.map_or(config.teacher.model_path, PathBuf::from),
+                n_context_tokens: config.teacher.llama_cpp.max_ctx_size,
+                n_gpu_layers: n_gpu_layers(config.teacher.llama_cpp.gpu_layers),
+                n_threads: None,
+                chat_template: None,
+            }),
+        };
+        Ok(Self {
+            selection: Selection::new(taxonomy_path, &taxonomy_base),
+            pipeline: pipeline(args.pipeline.or(config.pipeline))?,
+            teacher,
+            output_dir: args.output_dir.unwrap_or(config.output_dir),
+            repositories: invocation.environment.dirs.cache.join("repositories"),
+            scale_factor: args
+                .sdg_scale_factor
+                .or(config.sdg_scale_factor)
+                .unwrap_or(30),
+            max_tokens: args.max_num_tokens,
+            max_in_flight: args.num_cpus.unwrap_or(config.num_cpus) as usize,
+            seed: args.seed,
+            is_quiet: args.quiet,
+            is_json: args.json,
+        })
+    }
+}
+
+fn pipeline(name: Option<String>) -> Result<PipelineSource, CommandError> {
+    let simple = "pass `--pipeline simple`, or the folder of your own pipeline";
+    match name.as_deref() {
+        None | Some("") => Err(CommandError::message(
+            Kind::User,
+            "Pipeline not set",
+            simple,
+        )),
+        Some(name) => match PipelineSource::from_argument(name) {
+            PipelineSource::Directory(path) if !Path::new(&path).is_dir() => {
+                Err(CommandError::message(
+                    Kind::User,
+                    format!(
+                        "there is no pipeline `{name}`: it is not built in and no such folder exists"
+                    ),
+                    simple,
+                ))
+            }
+            source => Ok(source),
+        },
+    }
+}

@@ -1,0 +1,76 @@
+//! `ilab model train`.
+
+use std::path::PathBuf;
+
+use ilab_train::trainer::TrainOptions;
+
+use crate::cli::model::TrainArgs;
+use crate::error::{CommandError, Kind};
+use crate::settings::Invocation;
+
+/// What `ilab model train` needs.
+#[derive(Debug)]
+pub(crate) struct TrainSettings {
+    /// The model folder to start from.
+    pub(crate) model_path: PathBuf,
+    /// The training file.
+    pub(crate) data_path: PathBuf,
+    /// Where checkpoints and metrics go.
+    pub(crate) checkpoint_dir: PathBuf,
+    /// Where the processed data goes.
+    pub(crate) data_output_dir: PathBuf,
+    /// Longest sample, in tokens.
+    pub(crate) max_seq_len: usize,
+    /// Save after every epoch, not only after the last.
+    pub(crate) is_saved_every_epoch: bool,
+    /// Put GGUF files into each checkpoint.
+    pub(crate) writes_gguf: bool,
+    pub(crate) options: TrainOptions,
+}
+
+impl TrainSettings {
+    pub(crate) fn resolve(args: TrainArgs, invocation: &Invocation) -> Result<Self, CommandError> {
+        let config = invocation.config()?.train;
+        let pipeline = args.pipeline.unwrap_or(config.pipeline);
+        let device = args.device.unwrap_or(config.device);
+        if (pipeline.as_str(), device.as_str()) != ("full", "cpu") {
+            return Err(CommandError::message(
+                Kind::User,
+                format!("Unable to train with device={device} and pipeline={pipeline}"),
+                "this version trains with `--pipeline full --device cpu`",
+            ));
+        }
+        let data_path = args.data_path.unwrap_or(config.data_path);
+        if data_path.is_dir() {
+            return Err(CommandError::message(
+                Kind::Usage,
+                format!("`--data-path` is a directory: `{}`", data_path.display()),
+                "pass one .jsonl file, such as knowledge_train_msgs_*.jsonl of a run of `ilab data generate`",
+            ));
+        }
+        let defaults = TrainOptions::default();
+        Ok(Self {
+            model_path: args
+                .model_path
+                .unwrap_or_else(|| PathBuf::from(config.model_path)),
+            data_path,
+            checkpoint_dir: args.ckpt_output_dir.unwrap_or(config.ckpt_output_dir),
+            data_output_dir: args.data_output_dir.unwrap_or(config.data_output_dir),
+            max_seq_len: args.max_seq_len.unwrap_or(config.max_seq_len) as usize,
+            is_saved_every_epoch: config.checkpoint_at_epoch && !args.last_epoch_only,
+            writes_gguf: true,
+            options: TrainOptions {
+                num_epochs: args.num_epochs.unwrap_or(config.num_epochs) as usize,
+                effective_batch_size: args
+                    .effective_batch_size
+                    .unwrap_or(config.effective_batch_size)
+                    as usize,
+                max_batch_len: args.max_batch_len.unwrap_or(config.max_batch_len) as usize,
+                learning_rate: args.learning_rate.unwrap_or(defaults.learning_rate),
+                warmup_steps: args.warmup_steps.unwrap_or(defaults.warmup_steps),
+                random_seed: args.seed.unwrap_or(defaults.random_seed),
+                ..defaults
+            },
+        })
+    }
+}

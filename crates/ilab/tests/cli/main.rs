@@ -1,0 +1,11 @@
+//! The program as users run it: exit code, stdout and stderr.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod chat;
+mod config;
+mod convert;
+mod program;
+mod serve;
+mod taxonomy;
+mod train;
