@@ -429,7 +429,7 @@ pub fn nearest<'name>(
 mod tests {
     use super::*;
 
-    fn text_of<'text>(text: &'text str, span: Span) -> &'text str {
+    fn text_of(text: &str, span: Span) -> &str {
         &text[span.start..span.end]
     }
 

@@ -205,7 +205,7 @@ fn without_duplicates(rows: Vec<Row>, columns: &[String], dropped: &mut Dropped<
 /// What a person recognises a row by: its newest text.
 fn last_text(row: &Row) -> String {
     row.keys()
-        .last()
+        .next_back()
         .map(|column| row::text(row, column).into_owned())
         .unwrap_or_default()
 }

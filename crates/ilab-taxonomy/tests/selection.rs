@@ -1,5 +1,7 @@
 //! Which files are selected, in work trees, plain folders and alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! One tokenizer, two programs: tokenizer.json and llama.cpp on the exported GGUF split the same text into the same tokens.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use ilab_infer::{Engine, EngineOptions, SpecialTokens};

@@ -26,12 +26,69 @@ fn init_writes_a_file_once_and_never_replaces_one_unsaved() {
         arguments.extend(flags);
         steady(&program.run(&arguments))
     };
-    assert_snapshot!(init(&[]), @"");
-    assert_snapshot!(init(&[]), @"");
-    assert_snapshot!(init(&["--model-path", "/models/mine.gguf", "--taxonomy-base", "empty"]), @"");
+    assert_snapshot!(init(&[]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Cloning /nowhere/taxonomy.git...
+    warning: Failed to clone taxonomy repo: fatal: repository '/nowhere/taxonomy.git' does not exist
+    Please make sure to manually run `git clone /nowhere/taxonomy.git [FOLDER]/.local/share/instructlab/taxonomy`
+
+    Generating config file:
+        [FOLDER]/.config/instructlab/config.yaml
+
+    -------------------------------------------------
+        Initialization completed successfully!
+      You're ready to start using `ilab`. Enjoy!
+    -------------------------------------------------
+    ");
+    assert_snapshot!(init(&[]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Cloning /nowhere/taxonomy.git...
+    warning: Failed to clone taxonomy repo: fatal: repository '/nowhere/taxonomy.git' does not exist
+    Please make sure to manually run `git clone /nowhere/taxonomy.git [FOLDER]/.local/share/instructlab/taxonomy`
+
+    Config file is unchanged:
+        [FOLDER]/.config/instructlab/config.yaml
+
+    -------------------------------------------------
+        Initialization completed successfully!
+      You're ready to start using `ilab`. Enjoy!
+    -------------------------------------------------
+    ");
+    assert_snapshot!(init(&["--model-path", "/models/mine.gguf", "--taxonomy-base", "empty"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Cloning /nowhere/taxonomy.git...
+    warning: Failed to clone taxonomy repo: fatal: repository '/nowhere/taxonomy.git' does not exist
+    Please make sure to manually run `git clone /nowhere/taxonomy.git [FOLDER]/.local/share/instructlab/taxonomy`
+    The existing config file was saved as:
+        [FOLDER]/.config/instructlab/config.yaml.[TIME].bak
+
+    Generating config file:
+        [FOLDER]/.config/instructlab/config.yaml
+
+    -------------------------------------------------
+        Initialization completed successfully!
+      You're ready to start using `ilab`. Enjoy!
+    -------------------------------------------------
+    ");
     let shown = program.run(&["config", "show", "-k", "chat.model"]);
-    assert_snapshot!(shown, @"");
-    assert_snapshot!(program.run(&["config", "show", "--key", "generate.taxonomy_base", "--json"]), @"");
+    assert_snapshot!(shown, @r"
+    exit code: 0
+    ----- stdout -----
+    /models/mine.gguf
+    ----- stderr -----
+    ");
+    assert_snapshot!(program.run(&["config", "show", "--key", "generate.taxonomy_base", "--json"]), @r#"
+    exit code: 0
+    ----- stdout -----
+    "empty"
+    ----- stderr -----
+    "#);
     let folder = program.path(".config/instructlab");
     let names = std::fs::read_dir(folder).unwrap();
     assert_eq!(names.count(), 2);
@@ -64,9 +121,40 @@ fn init_clones_a_taxonomy_where_there_is_none() {
 fn interactive_init_asks_and_can_be_declined() {
     let program = Program::new();
     let init = |answers: &str| steady(&program.run_with_input(&["config", "init"], answers));
-    assert_snapshot!(init("~/taxonomy\nmaybe\nn\n/models/mine.gguf\n"), @"");
-    assert_snapshot!(init("n\n"), @"");
-    assert_snapshot!(init(""), @"");
+    assert_snapshot!(init("~/taxonomy\nmaybe\nn\n/models/mine.gguf\n"), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Welcome to ilab. Press Enter to take the value in brackets.
+    Path to taxonomy repo [[FOLDER]/.local/share/instructlab/taxonomy]: `[FOLDER]/taxonomy` seems to not exist or is empty.
+    Should I clone https://github.com/instructlab/taxonomy.git for you? [Y/n]: Please answer y or n.
+    Should I clone https://github.com/instructlab/taxonomy.git for you? [Y/n]: Path to your model [[FOLDER]/.cache/instructlab/models/granite-7b-lab-Q4_K_M.gguf]: 
+    Generating config file:
+        [FOLDER]/.config/instructlab/config.yaml
+
+    -------------------------------------------------
+        Initialization completed successfully!
+      You're ready to start using `ilab`. Enjoy!
+    -------------------------------------------------
+    ");
+    assert_snapshot!(init("n\n"), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Existing config file was found in:
+        [FOLDER]/.config/instructlab/config.yaml
+    Do you still want to continue? [y/N]:
+    ");
+    assert_snapshot!(init(""), @r"
+    exit code: 130
+    ----- stdout -----
+    ----- stderr -----
+    Existing config file was found in:
+        [FOLDER]/.config/instructlab/config.yaml
+    Do you still want to continue? [y/N]: 
+    error: interrupted
+    hint: `--non-interactive` asks nothing and takes the defaults
+    ");
     let shown = program.run(&["config", "show", "-k", "serve.model_path"]);
     assert!(shown.contains("/models/mine.gguf"), "{shown}");
 }
@@ -107,18 +195,88 @@ fn mistakes_in_the_file_are_drawn_and_exit_with_2() {
             &file.display().to_string(),
         ])
     };
-    assert_snapshot!(show("chat:\n  model: a: b\n"), @"");
-    assert_snapshot!(show("serve:\n  server:\n    port: \"8000\"\n"), @"");
-    assert_snapshot!(show("chat:\n  modle: a\n  model: mine\n"), @"");
+    assert_snapshot!(show("chat:\n  model: a: b\n"), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+      × this is not YAML: mapping values are not allowed in this context
+       ╭─[[FOLDER]/broken.yaml:2:11]
+     1 │ chat:
+     2 │   model: a: b
+       ·           ─
+       ╰────
+      help: a text with a colon in it needs quotes around it, or a block that starts with `|`
+
+    error: 1 error in `[FOLDER]/broken.yaml`
+    hint: put the file right, or run with `--config DEFAULT` to go without it
+    ");
+    assert_snapshot!(show("serve:\n  server:\n    port: \"8000\"\n"), @r#"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+      × `serve.server.port` must be a whole number from 0 to 65535, not `"8000"`
+       ╭─[[FOLDER]/broken.yaml:3:11]
+     2 │   server:
+     3 │     port: "8000"
+       ·           ──────
+       ╰────
+      help: write 8000 without quotes
+
+    error: 1 error in `[FOLDER]/broken.yaml`
+    hint: put the file right, or run with `--config DEFAULT` to go without it
+    "#);
+    assert_snapshot!(show("chat:\n  modle: a\n  model: mine\n"), @r"
+    exit code: 0
+    ----- stdout -----
+    mine
+    ----- stderr -----
+      ⚠ unknown key `chat.modle`
+       ╭─[[FOLDER]/broken.yaml:2:3]
+     1 │ chat:
+     2 │   modle: a
+       ·   ─────
+     3 │   model: mine
+       ╰────
+      help: did you mean `model`?
+    ");
 }
 
 #[test]
 fn what_is_not_there_exits_with_2() {
     let program = Program::new();
-    assert_snapshot!(program.run(&["config", "show", "-k", "serve.sever"]), @"");
-    assert_snapshot!(program.run(&["--config=nonexistent.yaml", "config", "show"]), @"");
-    assert_snapshot!(program.run(&["config", "shwo"]), @"");
-    assert_snapshot!(program.run(&["--version"]), @"");
+    assert_snapshot!(program.run(&["config", "show", "-k", "serve.sever"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no key `serve.sever`
+    hint: did you mean `serve.server`?
+    hint: `ilab config show` lists every key
+    ");
+    assert_snapshot!(program.run(&["--config=nonexistent.yaml", "config", "show"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `nonexistent.yaml` does not exist or is not a readable file
+    hint: `ilab config init` makes one, or give another with `--config FILE`
+    ");
+    assert_snapshot!(program.run(&["config", "shwo"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: unrecognized subcommand 'shwo'
+
+      tip: a similar subcommand exists: 'show'
+
+    Usage: ilab config [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(program.run(&["--version"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ilab, version 0.1.0
+    ----- stderr -----
+    ");
     let help = program.run(&["--config=nonexistent.yaml", "config", "show", "--help"]);
     assert!(
         help.starts_with("exit code: 0") && help.contains("Usage: ilab config show [OPTIONS]"),

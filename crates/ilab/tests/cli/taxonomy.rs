@@ -30,8 +30,21 @@ fn valid_files_are_listed_in_order() {
         ("compositional_skills/a/qna.yaml", SKILL),
         ("compositional_skills/c/qna.yml", SKILL),
     ]);
-    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty"]), @"");
-    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty", "--quiet"]), @"");
+    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty"]), @r"
+    exit code: 0
+    ----- stdout -----
+    compositional_skills/a/qna.yaml
+    compositional_skills/b/qna.yaml
+    ----- stderr -----
+    warning: `compositional_skills/c/qna.yml` is not checked: taxonomy files are named `qna.yaml`
+    Taxonomy in [FOLDER]/taxonomy is valid :)
+    ");
+    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty", "--quiet"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: `compositional_skills/c/qna.yml` is not checked: taxonomy files are named `qna.yaml`
+    ");
 }
 
 #[test]
@@ -40,8 +53,52 @@ fn findings_are_drawn_with_place_line_and_fix() {
         .replace("created_by", "createdby")
         .replace("So.", "42 ");
     let program = with_files(&[("compositional_skills/a/qna.yaml", &text)]);
-    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty"]), @"");
-    assert_snapshot!(diff(&program, &["--json"]), @"");
+    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty"]), @r#"
+    exit code: 1
+    ----- stdout -----
+    compositional_skills/a/qna.yaml
+    ----- stderr -----
+      × `created_by` is missing in the file
+       ╭─[[FOLDER]/taxonomy/compositional_skills/a/qna.yaml:1:1]
+     1 │ createdby: me
+       · ─────────
+     2 │ task_description: rhyme
+       ╰────
+      help: add `created_by:` with your name or handle
+
+      × `createdby` is not a key of a compositional skill
+       ╭─[[FOLDER]/taxonomy/compositional_skills/a/qna.yaml:1:1]
+     1 │ createdby: me
+       · ─────────
+     2 │ task_description: rhyme
+       ╰────
+      help: did you mean `created_by`?
+
+      × `answer` must be text, not a whole number
+       ╭─[[FOLDER]/taxonomy/compositional_skills/a/qna.yaml:5:11]
+     4 │ - question: Why?
+     5 │   answer: 42 
+       ·           ──
+       ╰────
+      help: put quotes around it: "42"
+
+      ⚠ blanks at the end of 1 line
+       ╭─[[FOLDER]/taxonomy/compositional_skills/a/qna.yaml:5:13]
+     4 │ - question: Why?
+     5 │   answer: 42 
+       ·             ─
+       ╰────
+      help: remove them: `sed -i 's/[ \t]*$//' qna.yaml`
+
+    error: Reading taxonomy failed with the following error: 3 total errors found across 1 taxonomy files!
+    hint: each place above says what to change
+    "#);
+    assert_snapshot!(diff(&program, &["--json"]), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"taxonomy":"[FOLDER]/taxonomy","base":null,"valid":false,"errors":3,"warnings":1,"files":[{"path":"compositional_skills/a/qna.yaml","leaf":null,"diagnostics":[{"severity":"error","message":"`created_by` is missing in the file","help":"add `created_by:` with your name or handle","span":{"start":0,"end":9},"line":1,"column":1},{"severity":"error","message":"`createdby` is not a key of a compositional skill","help":"did you mean `created_by`?","span":{"start":0,"end":9},"line":1,"column":1},{"severity":"error","message":"`answer` must be text, not a whole number","help":"put quotes around it: \"42\"","span":{"start":80,"end":82},"line":5,"column":11},{"severity":"warning","message":"blanks at the end of 1 line","help":"remove them: `sed -i 's/[ \\t]*$//' qna.yaml`","span":{"start":82,"end":83},"line":5,"column":13}]}],"left_out":[]}
+    ----- stderr -----
+    "#);
     let file = program.path("taxonomy/compositional_skills/a/qna.yaml");
     let shown = program.run(&[
         "taxonomy",
@@ -62,11 +119,28 @@ fn nothing_selected_is_explained() {
         ("foundational_skills/a/qna.yaml", SKILL),
         ("knowledge/a/qna.yml", SKILL),
     ]);
-    assert_snapshot!(diff(&program, &[]), @"");
+    assert_snapshot!(diff(&program, &[]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    [FOLDER]/taxonomy is in no git work tree: every file is taken
+    warning: `knowledge/a/qna.yml` is not checked: taxonomy files are named `qna.yaml`
+    No taxonomy file was found: they are named `qna.yaml` and lie under `knowledge` or `compositional_skills`.
+      knowledge/a/qna.yml: must be named `qna.yaml`
+      foundational_skills/a/qna.yaml: outside `knowledge` and `compositional_skills`
+    Taxonomy in [FOLDER]/taxonomy is valid :)
+    ");
 }
 
 #[test]
 fn a_path_that_does_not_exist_is_an_error() {
     let program = Program::new();
-    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty"]), @"");
+    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the taxonomy `[FOLDER]/taxonomy` does not exist
+    hint: give the folder that holds `knowledge` and `compositional_skills` with `--taxonomy-path`
+    hint: `ilab config init` gets the public taxonomy
+    ");
 }
