@@ -407,7 +407,7 @@ fn with_list(rng: &mut Rng, sentences: &[String]) -> String {
         .collect();
     let mut text = sentences[..n_before].join(" ");
     if rng.chance(0.2) {
-        text.push_str(*rng.pick(&[
+        text.push_str(rng.pick::<&str>(&[
             " Some facts:",
             " What is known:",
             " More about it:",

@@ -53,7 +53,7 @@ const FRAMES: &[&str] = &[
 
 /// One of them.
 pub fn draw(rng: &mut Rng, lexicon: &Lexicon, entity: &Entity) -> String {
-    let frame = Template::parse(*rng.pick(FRAMES));
+    let frame = Template::parse(rng.pick::<&str>(FRAMES));
     ended(&frame.render(|slot, _| match slot {
         "X" => entity.mention(),
         "it" => entity.pronoun[0].to_owned(),

@@ -141,9 +141,9 @@ fn with_suffix(base: &str, suffix: &str) -> String {
     if suffix == "ed" && ends_with_consonant_y(base) {
         return format!("{}ied", &base[..base.len() - 1]);
     }
-    if base.ends_with("ie") {
+    if let Some(stem) = base.strip_suffix("ie") {
         return match suffix {
-            "ing" => format!("{}ying", &base[..base.len() - 2]),
+            "ing" => format!("{stem}ying"),
             _ => format!("{base}d"),
         };
     }

@@ -200,6 +200,7 @@ pub fn entity(rng: &mut Rng, lexicon: &Lexicon, kind: &'static str) -> Entity {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn heads(kind: &str) -> &'static [&'static str] {
     match kind {
         "place" => &[
@@ -337,6 +338,10 @@ fn heads(kind: &str) -> &'static [&'static str] {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of the forms of names by kind"
+)]
 fn name_of(rng: &mut Rng, lexicon: &Lexicon, kind: &str, head: &str) -> (String, bool) {
     let proper_name = proper(rng, lexicon);
     match kind {

@@ -100,9 +100,7 @@ fn looks_plural(noun: &str) -> bool {
         && !["ss", "us", "compass", "trellis", "octopus"]
             .iter()
             .any(|e| noun.ends_with(e))
-        || ["feet", "teeth", "pliers", "shears", "hair", "squid"]
-            .iter()
-            .any(|e| noun == *e)
+        || ["feet", "teeth", "pliers", "shears", "hair", "squid"].contains(&noun)
 }
 
 fn has_determiner(before: &str) -> bool {

@@ -145,7 +145,7 @@ fn from_relation(
     let style = AnswerStyle::draw(rng);
     // The same generator for each example picks the same frames.
     let frames = rng.clone();
-    let mut next = |rng: &mut Rng| {
+    let next = |rng: &mut Rng| {
         let entity = name::entity(rng, &grammar.lexicon, kind);
         let mut fact = Fact::draw(rng, &grammar.lexicon, relation);
         fact.fill_all(rng, &grammar.lexicon);

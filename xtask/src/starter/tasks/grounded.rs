@@ -43,7 +43,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
     let Some(seed) = questions.pop() else {
         return Ok(sample);
     };
-    let prompt = prompts.grounded(*rng.pick(TASKS), &text, &seed)?;
+    let prompt = prompts.grounded(rng.pick::<&str>(TASKS), &text, &seed)?;
     let n = if rng.chance(0.5) {
         1
     } else {

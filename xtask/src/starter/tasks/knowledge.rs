@@ -55,7 +55,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
 }
 
 fn another(rng: &mut Rng) -> &'static str {
-    *rng.pick(&[
+    rng.pick::<&str>(&[
         "Another one, please.",
         "Another one.",
         "One more, please.",
