@@ -185,11 +185,11 @@ fn versions_that_are_not_read() {
 
 #[test]
 fn files_that_are_no_mapping_or_no_yaml() {
-    assert_snapshot!(told("knowledge/a", "[a, b]\n"), @"error 1:1 [[a, b]] the file must be a mapping of keys to values, not a list (-)");
-    assert_snapshot!(told("knowledge/a", "just text\n"), @"error 1:1 [just text] the file must be a mapping of keys to values, not text (-)");
+    assert_snapshot!(told("knowledge/a", "[a, b]\n"), @"error 1:1 [[a, b]] the file must be a mapping of keys to values, not a list (start with `version: 3`, and write one key a line)");
+    assert_snapshot!(told("knowledge/a", "just text\n"), @"error 1:1 [just text] the file must be a mapping of keys to values, not text (start with `version: 3`, and write one key a line)");
     assert_snapshot!(told("knowledge/a", "# nothing\n"), @"warning 1:1 [# nothing] the file is empty and teaches nothing (write the seed examples, or remove the file)");
     assert_snapshot!(told("knowledge/a", "a: b: c\n"), @"error 1:5 [:] this is not YAML: mapping values are not allowed in this context (a text with a colon in it needs quotes around it, or a block that starts with `|`)");
-    assert_snapshot!(told("knowledge/a", "seed_examples:xx\n- a: b\n"), @"error 2:4 [:] this is not YAML: mapping values are not allowed in this context (-)");
+    assert_snapshot!(told("knowledge/a", "seed_examples:xx\n- a: b\n"), @"error 2:4 [:] this is not YAML: mapping values are not allowed in this context (a key ends with a colon and a blank: `key: value`)");
 }
 
 #[test]

@@ -6,12 +6,15 @@ use crate::program::Program;
 
 /// What was shown, without the parts that change from run to run.
 fn steady(shown: &str) -> String {
-    let lines = shown
-        .lines()
-        .map(|line| match line.split_once("config.yaml.20") {
-            Some((before, _)) => format!("{before}config.yaml.[TIME].bak"),
-            None => line.to_owned(),
-        });
+    let lines = shown.lines().map(|line| {
+        if let Some((before, _)) = line.split_once("config.yaml.20") {
+            format!("{before}config.yaml.[TIME].bak")
+        } else if let Some((before, _)) = line.split_once("fatal: ") {
+            format!("{before}[GIT]")
+        } else {
+            line.to_owned()
+        }
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -31,7 +34,7 @@ fn init_writes_a_file_once_and_never_replaces_one_unsaved() {
     ----- stdout -----
     ----- stderr -----
     Cloning /nowhere/taxonomy.git...
-    warning: Failed to clone taxonomy repo: fatal: repository '/nowhere/taxonomy.git' does not exist
+    warning: Failed to clone taxonomy repo: [GIT]
     Please make sure to manually run `git clone /nowhere/taxonomy.git [FOLDER]/.local/share/instructlab/taxonomy`
 
     Generating config file:
@@ -47,7 +50,7 @@ fn init_writes_a_file_once_and_never_replaces_one_unsaved() {
     ----- stdout -----
     ----- stderr -----
     Cloning /nowhere/taxonomy.git...
-    warning: Failed to clone taxonomy repo: fatal: repository '/nowhere/taxonomy.git' does not exist
+    warning: Failed to clone taxonomy repo: [GIT]
     Please make sure to manually run `git clone /nowhere/taxonomy.git [FOLDER]/.local/share/instructlab/taxonomy`
 
     Config file is unchanged:
@@ -63,7 +66,7 @@ fn init_writes_a_file_once_and_never_replaces_one_unsaved() {
     ----- stdout -----
     ----- stderr -----
     Cloning /nowhere/taxonomy.git...
-    warning: Failed to clone taxonomy repo: fatal: repository '/nowhere/taxonomy.git' does not exist
+    warning: Failed to clone taxonomy repo: [GIT]
     Please make sure to manually run `git clone /nowhere/taxonomy.git [FOLDER]/.local/share/instructlab/taxonomy`
     The existing config file was saved as:
         [FOLDER]/.config/instructlab/config.yaml.[TIME].bak
