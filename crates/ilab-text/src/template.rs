@@ -240,10 +240,7 @@ mod tests {
     #[test]
     fn renders_what_templates_use() {
         let loops = "{{ bos_token }}{%- for m in messages %}\n[{{ m['role'] }}] {{ m.content.strip() }}\n{%- endfor %}";
-        assert_eq!(
-            render(loops).unwrap(),
-            "<s>\n[user] Hi & bye\n[assistant] Yes"
-        );
+        assert_eq!(render(loops).unwrap(), "<s>[user] Hi & bye[assistant] Yes");
         assert_eq!(
             render("{{ messages[0] | tojson }}").unwrap(),
             r#"{"role": "user", "content": " Hi & bye "}"#
