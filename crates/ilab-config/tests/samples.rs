@@ -12,14 +12,14 @@ use insta::assert_snapshot;
 
 fn dirs() -> Dirs {
     Dirs {
-        config: "/home/ada/.config/instructlab".into(),
-        data: "/home/ada/.local/share/instructlab".into(),
-        cache: "/home/ada/.cache/instructlab".into(),
+        config: "/ada/.config/instructlab".into(),
+        data: "/ada/.local/share/instructlab".into(),
+        cache: "/ada/.cache/instructlab".into(),
     }
 }
 
 fn variables() -> Variables {
-    let variables = [("HOME", "/home/ada"), ("MODELS", "/models")];
+    let variables = [("HOME", "/ada"), ("MODELS", "/models")];
     variables
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
@@ -92,7 +92,7 @@ fn every_key_and_section_of_the_default_file_has_a_comment() {
 #[test]
 fn valid_samples() {
     assert_snapshot!(differences("valid/partial.yaml"), @r#"
-          taxonomy_path: /home/ada/taxonomy
+          taxonomy_path: /ada/taxonomy
             model_path: /models/teacher.gguf
         models:
           - id: student
@@ -121,10 +121,7 @@ fn valid_samples() {
         warning 5:1 unknown key `telemetry` (it is not read; remove it)
         ");
     let config = sample("valid/partial.yaml").unwrap().config;
-    assert_eq!(
-        config.generate.taxonomy_path,
-        Path::new("/home/ada/taxonomy")
-    );
+    assert_eq!(config.generate.taxonomy_path, Path::new("/ada/taxonomy"));
     assert_eq!(config.models[0].path, Path::new("/models/student"));
 }
 
