@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ilab_base::seed::Rng;
 
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::Entity;
 use crate::starter::lexicon::Lexicon;
-use crate::starter::name::Entity;
 use crate::starter::relation::{FILLERS, Relation};
 use crate::starter::template::{Context, Template};
 use crate::starter::value::{self, Value};

@@ -3,9 +3,10 @@
 use ilab_base::seed::Rng;
 
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::Entity;
 use crate::starter::fact::ended;
 use crate::starter::lexicon::Lexicon;
-use crate::starter::name::{self, Entity};
+use crate::starter::name;
 use crate::starter::template::Template;
 
 const FRAMES: &[&str] = &[

@@ -11,6 +11,12 @@ pub enum GrammarError {
         /// The line.
         line: String,
     },
+    /// A line of `names.txt` that is neither `heads` nor a weight and a pattern.
+    #[error("`{line}` is not a weight above zero and a pattern of names")]
+    NamePattern {
+        /// The line.
+        line: String,
+    },
     /// A heading that is not `[SUBJECT relation VALUE]`.
     #[error("{file}:{line}: `{text}` is not `[SUBJECT relation VALUE]`")]
     Heading {

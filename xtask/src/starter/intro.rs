@@ -4,9 +4,10 @@ use ilab_base::seed::Rng;
 
 use crate::starter::document::QuestionAnswer;
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::Entity;
 use crate::starter::fact::{AnswerStyle, ended};
 use crate::starter::lexicon::Lexicon;
-use crate::starter::name::{self, Entity};
+use crate::starter::name;
 use crate::starter::template::{Template, takes_an};
 use crate::starter::word::capitalised;
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::starter::grammar_error::GrammarError;
+use crate::starter::template::Template;
 
 /// A noun with its plural.
 #[derive(Debug, Clone)]
@@ -21,6 +22,15 @@ pub struct Verb {
     pub gerund: String,
 }
 
+/// How things of one kind are called.
+#[derive(Debug, Default)]
+pub struct Naming {
+    /// Plain words for such a thing.
+    pub heads: Vec<String>,
+    /// Patterns of names with their weights.
+    pub patterns: Vec<(f64, Template)>,
+}
+
 /// All word lists.
 #[derive(Debug)]
 pub struct Lexicon {
@@ -29,6 +39,7 @@ pub struct Lexicon {
     pub verbs: Vec<Verb>,
     pub activities: Vec<String>,
     lists: HashMap<String, Vec<String>>,
+    namings: HashMap<String, Naming>,
 }
 
 impl Lexicon {
@@ -48,7 +59,15 @@ impl Lexicon {
                 .map(str::to_owned)
                 .collect(),
             lists: sections(include_str!("../../starter/lexicon/lists.txt"))?,
+            namings: namings(include_str!("../../starter/lexicon/names.txt"))?,
         })
+    }
+
+    /// How things of this kind are called.
+    pub fn naming(&self, kind: &str) -> &Naming {
+        self.namings
+            .get(kind)
+            .expect("names.txt has a section for every kind of subject, which a test checks")
     }
 
     /// The named list of `lists.txt`.
@@ -99,6 +118,31 @@ fn noun(entry: &str) -> Noun {
         singular: singular.to_owned(),
         plural,
     }
+}
+
+fn namings(text: &str) -> Result<HashMap<String, Naming>, GrammarError> {
+    let mut namings: HashMap<String, Naming> = HashMap::new();
+    let mut kind = String::new();
+    for line in lines(text) {
+        if let Some(heading) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            heading.clone_into(&mut kind);
+            continue;
+        }
+        let naming = namings.entry(kind.clone()).or_default();
+        match line.split_once(' ') {
+            Some(("heads", heads)) => naming.heads.extend(heads.split(", ").map(str::to_owned)),
+            Some((weight, pattern)) if weight.parse::<f64>().is_ok_and(|w| w > 0.0) => {
+                let weight = weight.parse().unwrap_or(1.0);
+                naming.patterns.push((weight, Template::parse(pattern)));
+            }
+            _ => {
+                return Err(GrammarError::NamePattern {
+                    line: line.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(namings)
 }
 
 fn plural(noun: &str) -> String {
@@ -228,5 +272,6 @@ mod tests {
     #[test]
     fn text_before_a_section_is_refused() {
         assert!(sections("bread, soup\n[food]\nbread").is_err());
+        assert!(namings("[place]\nmany {proper}").is_err());
     }
 }

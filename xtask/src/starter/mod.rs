@@ -19,12 +19,15 @@
 pub mod corpus;
 pub mod document;
 pub mod draw;
+pub mod entity;
 pub mod error;
 pub mod fact;
 pub mod filler_sentence;
 pub mod grammar;
 pub mod grammar_error;
 pub mod intro;
+pub mod joining;
+pub mod layout;
 pub mod lexicon;
 pub mod name;
 pub mod number;

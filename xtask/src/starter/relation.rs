@@ -4,8 +4,8 @@
 //! with a pronoun (`p`), a line of a list (`l`), a question (`q`) or an answer (`a`). Frames have slots: `{X}` the subject, `{V}` the value,
 //! pronouns, and random words of [`FILLERS`]. A filler keeps its word within one fact.
 
+use crate::starter::entity::SUBJECTS;
 use crate::starter::grammar_error::GrammarError;
-use crate::starter::name::SUBJECTS;
 use crate::starter::template::Template;
 use crate::starter::value;
 

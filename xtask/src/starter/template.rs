@@ -50,6 +50,17 @@ impl Template {
         })
     }
 
+    /// The text with its slots filled and nothing else done to it.
+    pub fn expand(&self, mut fill: impl FnMut(&str) -> String) -> String {
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Slot(name) => fill(name),
+            })
+            .collect()
+    }
+
     /// The sentence with its slots filled: "a" becomes "an" where the value asks for it, and sentences start with a capital.
     pub fn render(&self, mut fill: impl FnMut(&str, Context<'_>) -> String) -> String {
         let mut out = String::new();

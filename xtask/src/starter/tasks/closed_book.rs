@@ -7,9 +7,9 @@ use ilab_base::seed::{Rng, rng};
 
 use crate::starter::document;
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::{self, Entity, SUBJECTS};
 use crate::starter::fact::{AnswerStyle, Fact, Mention};
 use crate::starter::grammar::Grammar;
-use crate::starter::name::{self, Entity, SUBJECTS};
 use crate::starter::sample::Sample;
 
 const N_THINGS: usize = 60;
@@ -28,7 +28,7 @@ impl<'g> World<'g> {
         let things = (0..N_THINGS)
             .map(|_| {
                 let kind = *rng.pick(SUBJECTS);
-                let entity = name::entity(&mut rng, &grammar.lexicon, kind);
+                let entity = entity::draw(&mut rng, &grammar.lexicon, kind);
                 let mut facts = grammar.facts(&mut rng, kind, FACTS_EACH);
                 for fact in &mut facts {
                     fact.state(&mut rng, &grammar.lexicon, &entity, Mention::Name);

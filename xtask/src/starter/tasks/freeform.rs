@@ -7,10 +7,10 @@ use ilab_sdg::prompt::PromptError;
 
 use crate::starter::document::{self, QuestionAnswer};
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::{self, SUBJECTS};
 use crate::starter::fact::{AnswerStyle, Fact, ended};
 use crate::starter::grammar::Grammar;
 use crate::starter::lexicon::Lexicon;
-use crate::starter::name::SUBJECTS;
 use crate::starter::prompt::Prompts;
 use crate::starter::sample::Sample;
 use crate::starter::template::Template;
@@ -146,7 +146,7 @@ fn from_relation(
     // The same generator for each example picks the same frames.
     let frames = rng.clone();
     let next = |rng: &mut Rng| {
-        let entity = name::entity(rng, &grammar.lexicon, kind);
+        let entity = entity::draw(rng, &grammar.lexicon, kind);
         let mut fact = Fact::draw(rng, &grammar.lexicon, relation);
         fact.fill_all(rng, &grammar.lexicon);
         document::ask(&mut frames.clone(), &fact, &entity, style)

@@ -5,9 +5,9 @@ use ilab_sdg::prompt::PromptError;
 
 use crate::starter::document::{self, Document, QuestionAnswer};
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::Entity;
 use crate::starter::fact::AnswerStyle;
 use crate::starter::grammar::Grammar;
-use crate::starter::name::Entity;
 use crate::starter::prompt::Prompts;
 use crate::starter::sample::Sample;
 use crate::starter::word;

@@ -4,9 +4,9 @@ use ilab_base::seed::Rng;
 
 use crate::starter::document;
 use crate::starter::draw::Draw as _;
+use crate::starter::entity::{self, SUBJECTS};
 use crate::starter::fact::{AnswerStyle, Mention};
 use crate::starter::grammar::Grammar;
-use crate::starter::name::{self, SUBJECTS};
 use crate::starter::sample::Sample;
 
 /// One or a few sentences, each about another thing; then questions.
@@ -16,7 +16,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar) -> Sample {
     let (mut told, mut asked) = (Vec::new(), Vec::new());
     for _ in 0..n {
         let kind = *rng.pick(SUBJECTS);
-        let entity = name::entity(rng, &grammar.lexicon, kind);
+        let entity = entity::draw(rng, &grammar.lexicon, kind);
         for fact in &mut grammar.facts(rng, kind, 1) {
             told.push(fact.state(rng, &grammar.lexicon, &entity, Mention::Name));
             if fact.is_askable() {
