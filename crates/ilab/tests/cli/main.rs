@@ -5,7 +5,9 @@
 mod chat;
 mod config;
 mod convert;
+mod generate;
 mod program;
+mod quickstart;
 mod serve;
 mod taxonomy;
 mod train;

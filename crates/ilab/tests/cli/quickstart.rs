@@ -1,0 +1,114 @@
+//! `ilab quickstart`.
+
+use ilab_testkit::tiny_llama;
+use insta::assert_snapshot;
+
+use crate::program::Program;
+
+fn prepared() -> Program {
+    let program = Program::new();
+    tiny_llama::write_hf(&program.path("tiny"), 1).unwrap();
+    program
+}
+
+#[test]
+fn a_taxonomy_and_its_questions_come_together() {
+    let program = Program::new();
+    assert_snapshot!(program.run(&["quickstart", "--taxonomy-path", "taxonomy"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the following required arguments were not provided:
+      --questions <FILE>
+
+    Usage: ilab quickstart --taxonomy-path <DIR> --questions <FILE>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(program.run(&["quickstart", "--questions", "questions.jsonl"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the following required arguments were not provided:
+      --taxonomy-path <DIR>
+
+    Usage: ilab quickstart --questions <FILE> --taxonomy-path <DIR>
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_folder_with_other_files_is_left_alone() {
+    let program = prepared();
+    assert_snapshot!(program.run(&["quickstart", "--model", "tiny", "--keep", "tiny"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `tiny` is not empty and was not made by `ilab quickstart`
+    hint: pass a new folder to `--keep`
+    ");
+}
+
+#[test]
+fn what_is_wrong_with_the_questions_is_told_before_anything_is_generated() {
+    let program = prepared();
+    let questions =
+        "{\"question\": \"Where?\", \"expect\": [\"there\"]}\n{\"question\": \"Who?\"}\n";
+    std::fs::write(program.path("questions.jsonl"), questions).unwrap();
+    let own = [
+        "quickstart",
+        "--model",
+        "tiny",
+        "--taxonomy-path",
+        "none",
+        "--questions",
+        "questions.jsonl",
+    ];
+    assert_snapshot!(program.run(&own), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    [1/8] prepare: the topic, the questions and the model
+    error: `questions.jsonl` line 2 is not a question
+      caused by: missing field `expect` at line 1 column 20
+    hint: write one JSON object a line: {"question": "Where does it live?", "expect": ["Orvany"]}
+    "#);
+}
+
+#[test]
+fn a_taxonomy_that_is_not_there_is_told() {
+    let program = prepared();
+    let questions = "{\"question\": \"Where?\", \"expect\": [\"there\"]}\n";
+    std::fs::write(program.path("questions.jsonl"), questions).unwrap();
+    let own = [
+        "quickstart",
+        "--model",
+        "tiny",
+        "--taxonomy-path",
+        "none",
+        "--questions",
+        "questions.jsonl",
+    ];
+    let shown = program.run(&own);
+    let (_, after_the_timed_lines) = shown.split_once("checked\n").unwrap();
+    assert_snapshot!(after_the_timed_lines, @r"
+    error: the taxonomy `none` does not exist
+    hint: give the folder that holds `knowledge` and `compositional_skills` with `--taxonomy-path`
+    hint: `ilab config init` gets the public taxonomy
+    ");
+}
+
+#[test]
+fn a_student_without_weights_is_told() {
+    let program = prepared();
+    std::fs::remove_file(program.path("tiny/model.safetensors")).unwrap();
+    assert_snapshot!(program.run(&["quickstart", "--model", "tiny"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    [1/8] prepare: the topic, the questions and the model
+    error: `tiny` has no `model.safetensors`
+    hint: `--model` takes a Hugging Face folder with its weights in one `model.safetensors`
+    ");
+}
