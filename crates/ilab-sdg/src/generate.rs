@@ -137,7 +137,7 @@ pub enum GenerateError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The teacher failed in a way that every other request would meet as well.
-    #[error("the teacher does not answer; {n_kept} finished requests are kept")]
+    #[error("the teacher failed; {n_kept} finished requests are kept")]
     Teacher {
         /// Requests whose answers are kept.
         n_kept: usize,

@@ -47,25 +47,6 @@ pub enum PromptError {
     /// The file is not what a prompt file must be.
     #[error(transparent)]
     Yaml(#[from] YamlError),
-    /// `start_tags` and `end_tags` differ in length.
-    #[error("{}: {n_start} start tags but {n_end} end tags", path.display())]
-    UnpairedTags {
-        /// The file.
-        path: PathBuf,
-        /// How many start tags.
-        n_start: usize,
-        /// How many end tags.
-        n_end: usize,
-    },
-    /// The text is not a template.
-    #[error("{}: the prompt is not a template", path.display())]
-    Template {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong; its line counts from the start of the assembled prompt.
-        #[source]
-        source: Box<minijinja::Error>,
-    },
     /// A row lacks a variable, or an expression cannot be evaluated.
     #[error("the prompt of {} cannot be filled in", path.display())]
     Render {
@@ -86,12 +67,6 @@ impl Hint for PromptError {
                     "built-in pipelines: {}",
                     embedded::NAMES.join(", ")
                 )]
-            }
-            Self::UnpairedTags { .. } => {
-                vec!["give each entry of `start_tags` one of `end_tags`".to_owned()]
-            }
-            Self::Template { .. } => {
-                vec!["check the `{{ … }}` and `{% … %}` of that file".to_owned()]
             }
             Self::Render { .. } => {
                 vec!["use only names of columns that the blocks before it produce".to_owned()]
@@ -145,16 +120,21 @@ impl PromptTemplate {
         let parts = PARTS
             .iter()
             .map(|part| match source.required(&file, part)? {
-                node if node.value == Value::Null => Ok(""),
-                node => source.text(node, part),
+                node if node.value == Value::Null => Ok((node, "")),
+                node => Ok((node, source.text(node, part)?)),
             })
-            .collect::<Result<Vec<_>, _>>()?;
-        let assembled = parts.join("\n");
+            .collect::<Result<Vec<_>, YamlError>>()?;
+        let assembled = parts
+            .iter()
+            .map(|(_, text)| *text)
+            .collect::<Vec<_>>()
+            .join("\n");
         let tags = tags(&source, &file)?;
         Ok(Self {
             path: path.to_owned(),
             fingerprint: fingerprint(&assembled, &tags),
-            environment: environment(path, assembled)?,
+            environment: environment(assembled)
+                .map_err(|error| template_error(&source, &parts, &error))?,
             tags,
         })
     }
@@ -203,15 +183,16 @@ impl PromptTemplate {
     }
 }
 
-fn tags(source: &Source<'_>, file: &Node) -> Result<Vec<Tags>, PromptError> {
+fn tags(source: &Source<'_>, file: &Node) -> Result<Vec<Tags>, YamlError> {
     let starts = source.texts(file, "start_tags")?;
     let ends = source.texts(file, "end_tags")?;
     if starts.len() != ends.len() {
-        return Err(PromptError::UnpairedTags {
-            path: source.path.to_owned(),
-            n_start: starts.len(),
-            n_end: ends.len(),
-        });
+        let place = file
+            .get("end_tags")
+            .or(file.get("start_tags"))
+            .unwrap_or(file);
+        let message = format!("{} start tags but {} end tags", starts.len(), ends.len());
+        return Err(source.error(place.span, message));
     }
     Ok(starts
         .into_iter()
@@ -220,16 +201,37 @@ fn tags(source: &Source<'_>, file: &Node) -> Result<Vec<Tags>, PromptError> {
         .collect())
 }
 
-fn environment(path: &Path, assembled: String) -> Result<Environment<'static>, PromptError> {
+fn environment(assembled: String) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment
-        .add_template_owned(TEMPLATE, assembled)
-        .map_err(|source| PromptError::Template {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+    environment.add_template_owned(TEMPLATE, assembled)?;
     Ok(environment)
+}
+
+/// The engine counts lines of the assembled prompt; the reader wants the piece of the file.
+fn template_error(
+    source: &Source<'_>,
+    parts: &[(&Node, &str)],
+    error: &minijinja::Error,
+) -> YamlError {
+    let mut line = error.line().unwrap_or(1);
+    let mut part_idx = 0;
+    for (index, (_, text)) in parts.iter().enumerate() {
+        part_idx = index;
+        let n_lines = text.matches('\n').count() + 1;
+        if line <= n_lines {
+            break;
+        }
+        line -= n_lines;
+    }
+    let what = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned);
+    let message = format!(
+        "line {line} of `{}` is not a template: {what}",
+        PARTS[part_idx]
+    );
+    source.error(parts[part_idx].0.span, message)
 }
 
 fn fingerprint(assembled: &str, tags: &[Tags]) -> [u8; 32] {
@@ -324,8 +326,9 @@ mod tests {
         insta::assert_snapshot!(check(keys), @"p.yaml:1:1: the key `generation` is missing");
         insta::assert_snapshot!(check(&format!("{keys}generation: hello\nnotes: none\n")), @"p.yaml:6:1: a prompt file has no key `notes`");
         insta::assert_snapshot!(check(&format!("{keys}generation: [1]\n")), @"p.yaml:5:13: `generation` must be text, not a list");
-        insta::assert_snapshot!(check(&format!("{keys}generation: '{{{{ open'\n")), @"p.yaml: the prompt is not a template");
-        insta::assert_snapshot!(check(&format!("{keys}generation: x\nstart_tags: ['[A]']\n")), @"p.yaml: 1 start tags but 0 end tags");
+        insta::assert_snapshot!(check(&format!("{keys}generation: '{{{{ open'\n")), @"p.yaml:5:13: line 1 of `generation` is not a template: unexpected end of input, expected end of variable block");
+        insta::assert_snapshot!(check(&format!("{keys}generation: x\nstart_tags: ['[A]']\n")), @"p.yaml:6:13: 1 start tags but 0 end tags");
+        insta::assert_snapshot!(check(&format!("{keys}generation: |\n  one\n  {{{{ two\n")), @"p.yaml:6:3: line 2 of `generation` is not a template: unexpected end of input, expected end of variable block");
         insta::assert_snapshot!(check("\tnot: yaml"), @"p.yaml:1:2: a prompt file has no key `not`");
     }
 }

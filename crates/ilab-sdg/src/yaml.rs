@@ -163,10 +163,16 @@ impl<'text> Source<'text> {
 
     /// A whole number of at least `least`.
     pub(crate) fn count(&self, node: &Node, key: &str, least: u32) -> Result<u32, YamlError> {
-        match node.value {
-            Value::Integer(value) => u32::try_from(value).ok().filter(|value| *value >= least),
-            _ => None,
-        }
-        .ok_or_else(|| self.unexpected(node, key, &format!("a whole number from {least}")))
+        let expected = format!("a whole number from {least}");
+        let Value::Integer(value) = node.value else {
+            return Err(self.unexpected(node, key, &expected));
+        };
+        let count = u32::try_from(value).ok().filter(|count| *count >= least);
+        count.ok_or_else(|| {
+            self.error(
+                node.span,
+                format!("`{key}` must be {expected}, not {value}"),
+            )
+        })
     }
 }

@@ -363,3 +363,73 @@ fn column_pairs(source: &Source<'_>, config: &Node) -> Result<ColumnPairs, YamlE
         pairs: source.text_pairs(config, "columns_map")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    const PROMPT: &str = "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\ngeneration: hi\nstart_tags: ['']\nend_tags: ['']\n";
+
+    /// What is said about a pipeline file beside which lies `prompt.yaml`.
+    fn check(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("prompt.yaml"), PROMPT).unwrap();
+        let files = PipelineSource::Directory(folder.path().to_owned());
+        let shown = match pipeline(&files, Path::new("k.yaml"), text) {
+            Ok(pipeline) => format!("{} blocks", pipeline.blocks.len()),
+            Err(error) => match error.source() {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+        };
+        shown.replace(&folder.path().display().to_string(), "FOLDER")
+    }
+
+    /// A pipeline with one block of a type, whose config is on line 6 and following.
+    fn check_block(kind: &str, config: &str) -> String {
+        check(&format!(
+            "version: '1.0'\nblocks:\n- name: a\n  type: {kind}\n  config:\n    {config}\n"
+        ))
+    }
+
+    #[test]
+    fn a_pipeline_that_cannot_be_used_is_refused_at_its_line() {
+        let ask = "config_path: prompt.yaml\n    output_cols: [output]\n    ";
+        insta::assert_snapshot!(check_block("LLMBlock", ask), @"1 blocks");
+        insta::assert_snapshot!(check(""), @"k.yaml:1:1: a pipeline must be a mapping, not nothing");
+        insta::assert_snapshot!(check("version: '2.1'\nblocks: []\n"), @"k.yaml:1:10: pipelines of version 2.1 cannot be read, only those of version 1");
+        insta::assert_snapshot!(check("version: 1.0\nblocks: []\n"), @"k.yaml:2:9: `blocks` must be a list with at least one block");
+        insta::assert_snapshot!(check("version: 1.0\nblocks: [3]\nextra: 1\n"), @"k.yaml:3:1: a pipeline has no key `extra`");
+        insta::assert_snapshot!(check("version: 1.0\nblocks: [3]\n"), @"k.yaml:2:10: a block must be a mapping, not a whole number");
+        insta::assert_snapshot!(check_block("LlmBlock", ask), @"k.yaml:4:9: blocks of type `LlmBlock` cannot be run");
+        insta::assert_snapshot!(check_block("ImportBlock", "x: 1"), @"k.yaml:4:9: blocks of type `ImportBlock` cannot be run");
+        insta::assert_snapshot!(check_block("LLMBlock", "config_path: gone.yaml\n    output_cols: [output]"), @"k.yaml:6:18: the prompt file `FOLDER/gone.yaml` does not exist");
+        insta::assert_snapshot!(check_block("LLMBlock", "config_path: prompt.yaml\n    output_cols: [a, b]"), @"k.yaml:7:18: 2 output columns but 1 pairs of tags in `FOLDER/prompt.yaml`");
+        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}gen_kwargs: {{temperatur: 1}}")), @"k.yaml:8:18: `gen_kwargs` has no key `temperatur`");
+        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}gen_kwargs: {{n: 0}}")), @"k.yaml:8:21: `n` must be a whole number from 1, not 0");
+        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}model_prompt: '<s>'")), @"k.yaml:8:19: `model_prompt` is not supported: a prompt is sent as a chat message and the model's own template frames it");
+        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}parser_kwargs: {{parser_name: custom, parsing_pattern: '('}}")), @"k.yaml:8:59: the pattern cannot be used: unclosed group");
+        insta::assert_snapshot!(check_block("FilterByValueBlock", "filter_column: a\n    filter_value: 1\n    operation: is"), @"k.yaml:8:16: there is no operation `is`; there are eq, ne, lt, le, gt, ge, contains");
+        insta::assert_snapshot!(check_block("RenameColumnsBlock", "columns_map: [a, b]"), @"k.yaml:6:18: `columns_map` must be a mapping from text to text, not a list");
+    }
+
+    #[test]
+    fn block_names_are_unique() {
+        let block = "- name: a\n  type: RenameColumnsBlock\n  config: {columns_map: {x: y}}\n";
+        assert_eq!(
+            check(&format!("version: '1.0'\nblocks:\n{block}")),
+            "1 blocks"
+        );
+        let twice = check(&format!("version: '1.0'\nblocks:\n{block}{block}"));
+        assert_eq!(twice, "k.yaml:6:9: two blocks are named `a`");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "(version: 1\n|blocks:\n|- name: a\n|  type: LLMBlock\n|  config:|[ :{}\\[\\]a-c\n]){0,12}") {
+            let files = PipelineSource::Embedded("simple".to_owned());
+            let _ = pipeline(&files, Path::new("k.yaml"), &text);
+        }
+    }
+}

@@ -37,6 +37,9 @@ pub(crate) struct GenerateArgs {
     /// Where datasets go, a folder each
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
+    /// Longest chunk of a document in words; never more than 500 tokens
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) chunk_word_count: Option<u32>,
     /// Answers for each chunk and seed example
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sdg_scale_factor: Option<u32>,

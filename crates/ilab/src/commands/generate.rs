@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ilab_base::cancel::Cancel;
+use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
 use ilab_infer::SpecialTokens;
 use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, list_models};
 use ilab_openai::completer::Completer;
 use ilab_sdg::drops::Drops;
-use ilab_sdg::{CHUNK_TOKENS, GenerateError, GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{GenerateError, GenerateOptions, RunName, Summary, generate};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 use serde_json::json;
 
@@ -32,12 +33,16 @@ const EXAMPLE_LENGTH: usize = 100;
 struct Teacher {
     completer: Arc<dyn Completer>,
     count_tokens: Arc<TokenCounter>,
+    /// The longest chunk that leaves room for the prompt around it and the answer.
+    chunk_tokens: usize,
+    /// Tells models apart that have the same name.
+    identity: Option<String>,
 }
 
 /// Generates and says what came of it.
 pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
     let ui = ui.quiet(settings.is_quiet);
-    let leaves = read_leaves(&settings.selection)?;
+    let leaves = read_leaves(&settings.selection, ui)?;
     let cancel = Cancel::new();
     let runtime = cancel_on_signal(&cancel)?;
     let teacher = runtime.block_on(teacher(&settings.teacher, ui))?;
@@ -54,12 +59,12 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
         repositories: settings.repositories.clone(),
         scale_factor: settings.scale_factor,
         max_tokens: settings.max_tokens,
-        chunk_tokens: CHUNK_TOKENS,
+        chunk_tokens: settings.chunk_tokens.min(teacher.chunk_tokens),
         count_tokens: teacher.count_tokens,
         max_in_flight: settings.max_in_flight,
         seed: settings.seed,
         system_prompt: SYSTEM_PROMPT.to_owned(),
-        teacher_identity: None,
+        teacher_identity: teacher.identity,
     };
     let progress = GenerationProgress::new(ui);
     let result = runtime.block_on(generate(&options, teacher.completer, &progress, &cancel));
@@ -81,18 +86,22 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
     }
 }
 
-/// The leaves of a taxonomy without errors.
-pub(crate) fn read_leaves(selection: &Selection) -> Result<Vec<TaxonomyLeaf>, CommandError> {
+/// The leaves of a taxonomy without errors; findings are drawn.
+fn read_leaves(selection: &Selection, ui: Ui) -> Result<Vec<TaxonomyLeaf>, CommandError> {
     let taxonomy: Taxonomy = ilab_taxonomy::read(selection)?;
+    for file in &taxonomy.files {
+        ui.findings(&file.path, &file.text, &file.diagnostics);
+    }
     let n_errors = taxonomy.n_errors();
     if n_errors > 0 {
         return Err(CommandError::message(
             Kind::User,
             format!(
-                "the taxonomy in `{}` has {n_errors} errors",
-                taxonomy.path.display()
+                "the taxonomy in `{}` has {n_errors} error{}",
+                taxonomy.path.display(),
+                if n_errors == 1 { "" } else { "s" },
             ),
-            "`ilab taxonomy diff` shows each of them with its place and what to do",
+            "each place above says what to change; nothing was generated",
         ));
     }
     Ok(taxonomy.leaves().cloned().collect())
@@ -114,6 +123,8 @@ async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teacher, CommandE
             Ok(Teacher {
                 completer: Arc::new(HttpCompleter::new(endpoint, model)),
                 count_tokens: Arc::new(estimated_tokens),
+                chunk_tokens: usize::MAX,
+                identity: None,
             })
         }
         TeacherSettings::Local(engine) => {
@@ -122,6 +133,8 @@ async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teacher, CommandE
             let engine = local_model::load(&file, engine, n_sequences)?;
             let counter = engine.clone();
             Ok(Teacher {
+                chunk_tokens: engine.n_context_tokens() / 2,
+                identity: Some(identity(&file)?),
                 completer: Arc::new(engine),
                 count_tokens: Arc::new(move |text| {
                     counter.tokenize(text, SpecialTokens::Omit).len()
@@ -129,6 +142,16 @@ async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teacher, CommandE
             })
         }
     }
+}
+
+/// A model that was trained anew under the old name is another one; its size and its time of writing tell.
+fn identity(file: &Path) -> Result<String, IoError> {
+    let metadata = file.metadata().with_path("read", file)?;
+    let written = metadata.modified().with_path("read", file)?;
+    let nanos = written
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_nanos());
+    Ok(format!("{}-{nanos}", metadata.len()))
 }
 
 /// The first model that an endpoint serves.

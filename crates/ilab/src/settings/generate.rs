@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ilab_openai::client::ApiKey;
+use ilab_sdg::CHUNK_TOKENS;
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_taxonomy::Selection;
 
@@ -38,6 +39,8 @@ pub(crate) struct GenerateSettings {
     pub(crate) output_dir: PathBuf,
     /// Where git repositories with documents are kept.
     pub(crate) repositories: PathBuf,
+    /// Longest chunk of a document.
+    pub(crate) chunk_tokens: usize,
     pub(crate) scale_factor: u32,
     /// Longest answer; `None` leaves it to the pipeline.
     pub(crate) max_tokens: Option<u32>,
@@ -85,6 +88,7 @@ impl GenerateSettings {
             teacher,
             output_dir: args.output_dir.unwrap_or(config.output_dir),
             repositories: invocation.environment.dirs.cache.join("repositories"),
+            chunk_tokens: chunk_tokens(args.chunk_word_count.unwrap_or(config.chunk_word_count)),
             scale_factor: args
                 .sdg_scale_factor
                 .or(config.sdg_scale_factor)
@@ -96,6 +100,11 @@ impl GenerateSettings {
             is_json: args.json,
         })
     }
+}
+
+/// Four tokens for three words, as an estimate; the original never goes beyond 500 tokens whatever it is told.
+fn chunk_tokens(n_words: u32) -> usize {
+    (n_words as usize * 4).div_ceil(3).min(CHUNK_TOKENS)
 }
 
 fn pipeline(name: Option<String>) -> Result<PipelineSource, CommandError> {

@@ -1,0 +1,389 @@
+//! `ilab data generate`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use ilab_testkit::fake_teacher::{FakeTeacher, Reply};
+use ilab_testkit::tiny_llama;
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::program::Program;
+
+const DOCUMENT: &str = "# The brill\n\nThe brill is a small animal of the hills. It has six legs.\n\n## Food\n\nIt eats moss and fog.\n\n## Home\n\nIts home is a bowl of clay.\n";
+
+/// A program with a taxonomy of a knowledge leaf and a skill.
+fn program() -> Program {
+    let program = Program::new();
+    program.write("taxonomy/knowledge/brill/documents/brill.md", DOCUMENT);
+    program.write("taxonomy/knowledge/brill/qna.yaml", knowledge("*.md"));
+    let mut skill =
+        "version: 2\ncreated_by: tester\ntask_description: name an opposite\nseed_examples:\n"
+            .to_owned();
+    for number in 1..=5 {
+        skill.push_str(&format!(
+            "- question: What is the opposite of {number}?\n  answer: Minus {number}.\n"
+        ));
+    }
+    program.write("taxonomy/compositional_skills/opposites/qna.yaml", skill);
+    program
+}
+
+fn knowledge(pattern: &str) -> String {
+    let mut text = "version: 3\ncreated_by: tester\ndomain: animals\ndocument_outline: The brill\nseed_examples:\n".to_owned();
+    for number in 1..=5 {
+        text.push_str(&format!(
+            "- context: The brill has fact {number}.\n  questions_and_answers:\n"
+        ));
+        for word in ["How many legs", "Which food", "What home"] {
+            text.push_str(&format!(
+                "  - question: {word} has a brill in case {number}?\n    answer: Six.\n"
+            ));
+        }
+    }
+    format!("{text}document:\n  path: documents\n  patterns: ['{pattern}']\n")
+}
+
+/// Answers that follow from the prompt and the seed, as those of a model do.
+fn teach(request: &Value) -> Reply {
+    let seed = request["seed"].as_u64().unwrap();
+    let prompt = request["messages"][0]["content"].as_str().unwrap();
+    let n_choices = request["n"].as_u64().unwrap_or(1);
+    let answer = |number: u64| {
+        format!(
+            "What is number {number} of {}? It is {}.",
+            prompt.len(),
+            number * 3
+        )
+    };
+    Reply::answers((0..n_choices).map(|choice| answer(seed + choice)))
+}
+
+fn arguments<'a>(url: &'a str, output: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec![
+        "data",
+        "generate",
+        "--pipeline",
+        "simple",
+        "--taxonomy-path",
+        "taxonomy",
+    ];
+    arguments.extend([
+        "--taxonomy-base",
+        "empty",
+        "--endpoint-url",
+        url,
+        "--output-dir",
+        output,
+    ]);
+    arguments
+}
+
+/// What was shown, without what differs from run to run.
+fn steady(shown: &str, teacher: &FakeTeacher) -> String {
+    let shown = shown.replace(&teacher.url(), "[URL]");
+    let is_run = |word: &&str| word.contains("datasets/2") || word.contains("out/2");
+    let runs: Vec<String> = shown
+        .split_whitespace()
+        .filter(is_run)
+        .map(str::to_owned)
+        .collect();
+    runs.iter()
+        .fold(shown, |shown, run| shown.replace(run, "[RUN]"))
+}
+
+#[test]
+fn a_dataset_is_generated_and_told() {
+    let program = program();
+    let teacher = FakeTeacher::start(|request| match request["seed"].as_u64().unwrap() % 3 {
+        0 => Reply::answers((0..4).map(|_| "no question here")),
+        _ => teach(request),
+    });
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.extend(["--sdg-scale-factor", "4", "--seed", "5"]);
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @r#"
+    exit code: 0
+    ----- stdout -----
+    [RUN]
+    ----- stderr -----
+    Generating synthetic data from 2 leaves with `fake-teacher`
+    compositional_skills->opposites: 12 samples of 20 answers, 8 left out
+    knowledge->brill: 52 samples of 60 answers, 8 left out
+    left out:    14  duplicate
+                     such as "no question here"
+    left out:     2  no question mark
+                     such as "no question here"
+    ᕦ(òᴗóˇ)ᕤ Data generate completed successfully! ᕦ(òᴗóˇ)ᕤ
+    "#);
+    let body = &teacher.requests()[0].body;
+    assert_eq!(body["model"], "fake-teacher");
+    assert_eq!(body["n"], 4);
+    let n_requests = teacher.n_requests();
+    arguments.push("--json");
+    let shown = program.run(&arguments);
+    assert_eq!(teacher.n_requests(), n_requests, "everything is kept");
+    let report = shown.lines().find(|line| line.starts_with('{')).unwrap();
+    let report: Value = serde_json::from_str(report).unwrap();
+    assert_eq!(report["leaves"].as_array().unwrap().len(), 2);
+    assert!(Path::new(report["files"]["messages"].as_str().unwrap()).is_relative());
+    assert!(
+        program
+            .path(report["files"]["messages"].as_str().unwrap())
+            .is_file()
+    );
+}
+
+#[test]
+fn the_key_is_sent_and_never_shown() {
+    let program = program();
+    let teacher = FakeTeacher::start(|_| Reply::error(401, "bad key"));
+    let url = teacher.url();
+    let output = program
+        .command(&arguments(&url, "out"))
+        .env("ILAB_API_KEY", "sk-secret")
+        .output()
+        .unwrap();
+    let shown = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown.contains("refused the API key"), "{shown}");
+    assert!(!shown.contains("sk-secret"), "{shown}");
+    let visible = std::fs::read_dir(program.path("out")).map_or(0, |entries| {
+        entries
+            .filter(|entry| {
+                !entry
+                    .as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_str()
+                    .unwrap()
+                    .starts_with("journal")
+            })
+            .count()
+    });
+    assert_eq!(visible, 0, "no half dataset");
+}
+
+#[test]
+fn a_teacher_that_fails_ends_the_run_with_what_is_kept() {
+    let program = program();
+    let teacher = FakeTeacher::start(|_| Reply::raw(200, "<html>not an API</html>"));
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.push("--quiet");
+    let shown = program.run(&arguments);
+    assert_snapshot!(steady(&shown, &teacher), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the teacher failed; 0 finished requests are kept
+      caused by: `[URL]` sent an answer that is not of the OpenAI protocol: expected value at line 1 column 1; it begins with "<html>not an API</html>"
+    hint: check that the URL is that of an OpenAI-compatible API and ends in `/v1`
+    "#);
+}
+
+#[test]
+fn what_cannot_be_generated_from_is_told_before_anything_is_asked() {
+    let program = program();
+    let teacher = FakeTeacher::start(teach);
+    let url = teacher.url();
+    let arguments = arguments(&url, "out");
+    program.write("taxonomy/knowledge/brill/qna.yaml", knowledge("*.txt"));
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+      × no file in `taxonomy/knowledge/brill/documents` matches these patterns
+        ╭─[taxonomy/knowledge/brill/qna.yaml:48:3]
+     47 │   path: documents
+     48 │   patterns: ['*.txt']
+        ·   ────────
+        ╰────
+      help: `*.md` takes the files of the folder itself, `**/*.md` those of its subfolders too
+
+    error: the taxonomy in `taxonomy` has 1 error
+    hint: each place above says what to change; nothing was generated
+    ");
+    program.write(
+        "taxonomy/knowledge/brill/qna.yaml",
+        "version: 3\ncreated_by: me\n",
+    );
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 1"), "{shown}");
+    assert!(shown.contains("has 4 errors"), "{shown}");
+    assert_eq!(teacher.n_requests(), 0);
+}
+
+#[test]
+fn a_pipeline_or_model_that_is_not_there_is_told() {
+    let program = program();
+    let base = [
+        "generate",
+        "--taxonomy-path",
+        "taxonomy",
+        "--taxonomy-base",
+        "empty",
+    ];
+    let with = |flags: &[&str]| program.run(&[&base[..], flags].concat());
+    assert_snapshot!(with(&["--pipeline", "nowhere"]), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no pipeline `nowhere`: it is not built in and no such folder exists
+    hint: pass `--pipeline simple`, or the folder of your own pipeline
+    ");
+    assert_snapshot!(with(&["--pipeline", "simple", "--model", "gone.gguf"]), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the model `gone.gguf` does not exist
+    hint: give the path of a GGUF file with `--model`, or name it in the configuration
+    ");
+    program.write("cut.gguf", b"GGUF\x03\0\0\0");
+    let shown = with(&["--pipeline", "simple", "--model", "cut.gguf"]);
+    assert!(shown.starts_with("exit code: 1"), "{shown}");
+}
+
+#[test]
+fn a_model_in_this_process_is_a_teacher() {
+    let program = program();
+    let folder = program.path("model");
+    std::fs::create_dir_all(&folder).unwrap();
+    let model = tiny_llama::write_gguf(&folder).unwrap();
+    let shown = program.run(&[
+        "data",
+        "generate",
+        "--pipeline",
+        "simple",
+        "--taxonomy-path",
+        "taxonomy",
+        "--taxonomy-base",
+        "empty",
+        "--model",
+        model.to_str().unwrap(),
+        "--output-dir",
+        "out",
+        "--sdg-scale-factor",
+        "1",
+        "--max-num-tokens",
+        "8",
+    ]);
+    // A model of random weights writes no question; that it was asked and its answers were counted is the point.
+    assert!(
+        shown.contains("nothing usable was generated: all 20 samples were left out"),
+        "{shown}"
+    );
+}
+
+/// Every file of a run by its name, with the time taken out.
+fn dataset(directory: &Path) -> BTreeMap<PathBuf, String> {
+    fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, paths)
+            } else {
+                paths.push(path)
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    walk(directory, &mut paths);
+    let train = paths.iter().find_map(|path| {
+        path.file_name()?
+            .to_str()?
+            .strip_prefix("train_")?
+            .strip_suffix(".jsonl")
+    });
+    let time = train.unwrap().to_owned();
+    let steady = |text: &str| text.replace(&time, "TIME");
+    let relative = |path: &Path| {
+        PathBuf::from(steady(
+            path.strip_prefix(directory).unwrap().to_str().unwrap(),
+        ))
+    };
+    paths
+        .iter()
+        .map(|path| {
+            (
+                relative(path),
+                steady(&std::fs::read_to_string(path).unwrap()),
+            )
+        })
+        .collect()
+}
+
+/// The datasets below a folder, without the journal.
+fn datasets(folder: &Path) -> Vec<BTreeMap<PathBuf, String>> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let is_run = |path: &PathBuf| {
+        path.is_dir() && !path.file_name().unwrap().to_str().unwrap().starts_with('.')
+    };
+    entries.filter(is_run).map(|path| dataset(&path)).collect()
+}
+
+#[test]
+fn a_run_killed_ten_times_gives_the_dataset_of_an_undisturbed_one() {
+    let program = program();
+    let slow = |request: &Value| teach(request).after(Duration::from_millis(30));
+    let flags = [
+        "--sdg-scale-factor",
+        "40",
+        "--num-cpus",
+        "4",
+        "--seed",
+        "11",
+    ];
+
+    let teacher = FakeTeacher::start(slow);
+    let url = teacher.url();
+    let shown = program.run(&[arguments(&url, "undisturbed"), flags.to_vec()].concat());
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let n_needed = teacher.n_requests();
+
+    let teacher = FakeTeacher::start(slow);
+    let url = teacher.url();
+    let arguments = [arguments(&url, "disturbed"), flags.to_vec()].concat();
+    let mut n_killed = 0;
+    // Moments spread by a linear congruential generator: at start-up, in the middle of answers, between them.
+    let mut random = 20_260_101_u32;
+    for _ in 0..10 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut child = program
+            .command(&arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(u64::from(random >> 16) % 250));
+        child.kill().unwrap();
+        n_killed += usize::from(child.wait().unwrap().code().is_none());
+    }
+    assert!(
+        n_killed >= 5,
+        "only {n_killed} runs were killed before they ended"
+    );
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+
+    let undisturbed = datasets(&program.path("undisturbed"));
+    assert_eq!(undisturbed.len(), 1);
+    for disturbed in datasets(&program.path("disturbed")) {
+        assert_eq!(disturbed, undisturbed[0]);
+    }
+    // Only what was under way when the program was killed is asked for again.
+    let n_asked = teacher.n_requests();
+    assert!(
+        n_asked <= n_needed + 10 * 4,
+        "{n_asked} requests instead of {n_needed}"
+    );
+    assert!(n_needed >= 100);
+}
