@@ -62,7 +62,20 @@ pub fn chunks(text: &str, format: Format, budget: Budget<'_>) -> Vec<String> {
     sections
         .iter()
         .flat_map(|section| section_chunks(text, section, format, budget))
+        .filter(|chunk| has_text(chunk))
         .collect()
+}
+
+/// Converters leave comments where a picture was; a chunk of nothing else has nothing to ask about.
+fn has_text(chunk: &str) -> bool {
+    let mut rest = chunk;
+    while let Some((before, after)) = rest.split_once("<!--") {
+        if before.chars().any(char::is_alphanumeric) {
+            return true;
+        }
+        rest = after.split_once("-->").map_or("", |(_, after)| after);
+    }
+    rest.chars().any(char::is_alphanumeric)
 }
 
 fn section_chunks(
@@ -234,6 +247,13 @@ mod tests {
             cut(text, 50),
             ["Real\n```\n# code\n```\n\n> # quoted\n> text"]
         );
+    }
+
+    #[test]
+    fn pictures_and_rules_alone_are_no_chunk() {
+        let text = "<!-- image -->\n\n# Title\n\n<!-- image -->\n\ntext\n";
+        assert_eq!(cut(text, 50), ["Title\n<!-- image -->\n\ntext"]);
+        assert_eq!(cut("***\n\n<!-- open", 50), [""; 0]);
     }
 
     #[test]
