@@ -281,6 +281,55 @@ fn a_model_in_this_process_is_a_teacher() {
     );
 }
 
+#[test]
+fn documents_come_from_a_git_repository_at_its_commit() {
+    let program = program();
+    program.write("origin/docs/brill.md", "# The brill\n\nIt was grey.\n");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+        let mut command = std::process::Command::new("git");
+        command
+            .args(identity)
+            .args(arguments)
+            .current_dir(program.path("origin"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "one"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    program.write("origin/docs/brill.md", "# The brill\n\nIt is blue.\n");
+    git(&["commit", "--quiet", "-am", "two"]);
+    let leaf = knowledge("docs/*.md");
+    let source = format!(
+        "repo: {}\n  commit: {commit}",
+        program.path("origin").display()
+    );
+    program.write(
+        "taxonomy/knowledge/brill/qna.yaml",
+        leaf.replace("path: documents", &source),
+    );
+
+    let teacher = FakeTeacher::start(teach);
+    let url = teacher.url();
+    let arguments = arguments(&url, "out");
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let prompts: Vec<String> = teacher
+        .requests()
+        .iter()
+        .map(|request| request.body["messages"].to_string())
+        .collect();
+    assert!(prompts.iter().any(|prompt| prompt.contains("It was grey.")));
+    assert!(!prompts.iter().any(|prompt| prompt.contains("It is blue.")));
+    // The second run needs the repository no more.
+    std::fs::remove_dir_all(program.path("origin")).unwrap();
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+}
+
 /// Every file of a run by its name, with the time taken out.
 fn dataset(directory: &Path) -> BTreeMap<PathBuf, String> {
     fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
