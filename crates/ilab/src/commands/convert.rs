@@ -6,10 +6,8 @@ use ilab_base::atomic::StagedDir;
 use ilab_base::cancel::Cancel;
 use ilab_convert::{ConvertError, Converted, OutputType, convert, lossless_type};
 use ilab_infer::quantize::{QuantKind, quantize};
-use tokio::runtime::Runtime;
 
-use crate::commands::serve::no_runtime;
-use crate::commands::stop::StopSignals;
+use crate::commands::stop::cancel_on_signal;
 use crate::error::{CommandError, CommandResult, Kind};
 use crate::settings::{ConvertSettings, Target};
 use crate::ui::Ui;
@@ -91,25 +89,6 @@ fn write_gguf(
 
 fn interrupted() -> CommandError {
     CommandError::interrupted("nothing was written; run the same command again")
-}
-
-/// Ctrl-C and SIGTERM end the work at the next tensor, as long as the runtime lives.
-fn cancel_on_signal(cancel: &Cancel) -> Result<Runtime, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(no_runtime)?;
-    let mut signals = {
-        let _inside = runtime.enter();
-        StopSignals::listen().map_err(no_runtime)?
-    };
-    let cancel = cancel.clone();
-    runtime.spawn(async move {
-        signals.next().await;
-        cancel.cancel();
-    });
-    Ok(runtime)
 }
 
 fn megabytes(bytes: u64) -> String {
