@@ -11,6 +11,7 @@
 
 mod answer_text;
 mod backend;
+mod batching;
 mod chat;
 mod counters;
 mod delivery;
@@ -29,6 +30,7 @@ mod slot;
 mod thread;
 mod vocabulary;
 
+pub use batching::Batching;
 pub use counters::Counters;
 pub use engine::Engine;
 pub use error::EngineError;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::batching::Batching;
 use crate::error::EngineError;
 
 /// `LLAMA_MAX_SEQ` of llama.cpp.
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     pub n_gpu_layers: Option<u32>,
     /// How many tokens of prompts are computed in one step.
     pub n_batch_tokens: u32,
+    /// Which sequences are computed together.
+    pub batching: Batching,
     /// How the key-value cache is kept.
     pub cache_precision: CachePrecision,
     /// A chat template (Jinja) in place of the one in the model's file.
@@ -53,6 +56,7 @@ impl EngineOptions {
             n_threads: None,
             n_gpu_layers: None,
             n_batch_tokens: DEFAULT_BATCH_TOKENS,
+            batching: Batching::default(),
             cache_precision: CachePrecision::default(),
             chat_template: None,
         }

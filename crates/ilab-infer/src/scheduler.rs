@@ -1,7 +1,8 @@
 //! Continuous batching: the loop that owns the llama.cpp context.
 //!
 //! Every step decodes one batch: one token of each sequence that generates, and as much of the waiting prompts, oldest
-//! first, as fits beside them. Sequences join before a step and leave after it.
+//! first, as fits beside them. Sequences join before a step and leave after it. [`Batching::Reproducible`] keeps prompts
+//! and generation apart.
 //!
 //! Each slot has a cache of its own (`kv_unified` off), so that a token attends to its own sequence only and the cost does
 //! not grow with the others. llama.cpp then decodes sequences in one graph only when their numbers are consecutive; that is
@@ -20,6 +21,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 
 use crate::backend;
+use crate::batching::Batching;
 use crate::counters::{self, LiveCounters};
 use crate::delivery::{Delivery, Sink};
 use crate::generation::Generation;
@@ -82,7 +84,10 @@ enum Start {
 pub(crate) struct Scheduler<'model> {
     context: LlamaContext<'model>,
     batch: LlamaBatch<'static>,
+    /// Of one slot.
+    n_context_tokens: usize,
     n_batch_tokens: usize,
+    batching: Batching,
     slots: Vec<Slot>,
     waiting: VecDeque<Waiting>,
     n_arrived: u64,
@@ -99,16 +104,20 @@ pub(crate) struct Scheduler<'model> {
 impl<'model> Scheduler<'model> {
     pub(crate) fn new(
         context: LlamaContext<'model>,
+        batching: Batching,
         n_slots: usize,
         can_share: bool,
         vocabulary: Arc<Vocabulary>,
         counters: Arc<LiveCounters>,
     ) -> Self {
         let n_batch_tokens = context.n_batch() as usize;
+        let n_context_tokens = context.n_ctx() as usize / n_slots;
         Self {
             batch: LlamaBatch::new(n_batch_tokens, 1),
             context,
+            n_context_tokens,
             n_batch_tokens,
+            batching,
             slots: std::iter::repeat_with(Slot::default)
                 .take(n_slots)
                 .collect(),
@@ -243,9 +252,17 @@ impl<'model> Scheduler<'model> {
         let mut n_best = 0;
         let mut n_soon = 0;
         for (slot_idx, slot) in self.slots.iter().enumerate() {
+            let n_shareable = |n_common| {
+                self.batching.n_shareable(
+                    n_common,
+                    slot.n_prompt_tokens(),
+                    waiting.tokens.len(),
+                    self.n_batch_tokens,
+                )
+            };
             let n_common = slot.n_common(prefix);
-            let n_tokens = n_common.min(slot.n_cached());
-            n_soon = n_soon.max(n_common);
+            let n_tokens = n_shareable(n_common.min(slot.n_cached()));
+            n_soon = n_soon.max(n_shareable(n_common));
             // An idle slot is used where it is; of two the first one serves, so that active slots stay together.
             if is_worth(n_tokens) && (n_tokens > n_best || n_tokens == n_best && !slot.is_active())
             {
@@ -319,7 +336,10 @@ impl<'model> Scheduler<'model> {
 
     /// Decodes one batch.
     fn step(&mut self) {
-        self.plan();
+        match self.batching {
+            Batching::Fastest => self.plan_mixed(),
+            Batching::Reproducible => self.plan_apart(),
+        }
         self.fill();
         if self.batch.n_tokens() == 0 {
             return;
@@ -336,8 +356,42 @@ impl<'model> Scheduler<'model> {
         }
     }
 
+    /// A piece of the oldest prompt, or a token of every slot: one that an idle slot decodes is thrown away.
+    fn plan_apart(&mut self) {
+        self.allowances.clear();
+        let oldest_prompt = self.oldest_prompt(|_| true);
+        if let Some(slot_idx) = oldest_prompt {
+            self.allowances.resize(self.slots.len(), 0);
+            let slot = &self.slots[slot_idx];
+            let start = slot.n_cached();
+            let n_tokens = start + slot.n_pending();
+            let end = self
+                .batching
+                .piece_end(start, n_tokens, self.n_batch_tokens);
+            self.allowances[slot_idx] = end - start;
+        } else if self.slots.iter().any(Slot::is_active) {
+            self.allowances.resize(self.slots.len(), 1);
+            for slot_idx in 0..self.slots.len() {
+                if self.slots[slot_idx].is_active() {
+                    continue;
+                }
+                if self.slots[slot_idx].n_cached() == self.n_context_tokens {
+                    self.clear_cache(slot_idx, 0);
+                }
+                self.slots[slot_idx].pad();
+            }
+        }
+    }
+
+    /// The slot with the prompt that arrived first, of those that are `eligible`.
+    fn oldest_prompt(&self, eligible: impl Fn(usize) -> bool) -> Option<usize> {
+        (0..self.slots.len())
+            .filter(|idx| self.slots[*idx].n_pending() > 1 && eligible(*idx))
+            .min_by_key(|idx| self.slots[*idx].arrival())
+    }
+
     /// Divides the batch among the slots.
-    fn plan(&mut self) {
+    fn plan_mixed(&mut self) {
         self.allowances.clear();
         self.allowances.resize(self.slots.len(), 0);
         let mut n_left = self.n_batch_tokens;
@@ -348,10 +402,7 @@ impl<'model> Scheduler<'model> {
             }
         }
         while n_left > 0 {
-            let oldest_prompt = (0..self.slots.len())
-                .filter(|idx| self.slots[*idx].n_pending() > 1 && self.allowances[*idx] == 0)
-                .min_by_key(|idx| self.slots[*idx].arrival());
-            let Some(slot_idx) = oldest_prompt else {
+            let Some(slot_idx) = self.oldest_prompt(|idx| self.allowances[idx] == 0) else {
                 return;
             };
             let allowance = self.slots[slot_idx].n_pending().min(n_left);
@@ -384,10 +435,17 @@ impl<'model> Scheduler<'model> {
     }
 
     fn read_outputs(&mut self) {
-        for (slot, allowance) in self.slots.iter_mut().zip(&self.allowances) {
-            let n_prompt_tokens = slot.n_prompt_tokens_of_next(*allowance);
-            counters::add(&self.counters.n_prompt_tokens, n_prompt_tokens);
-            slot.advance(*allowance);
+        for slot_idx in 0..self.slots.len() {
+            let allowance = self.allowances[slot_idx];
+            let slot = &mut self.slots[slot_idx];
+            if slot.is_active() {
+                let n_prompt_tokens = slot.n_prompt_tokens_of_next(allowance);
+                counters::add(&self.counters.n_prompt_tokens, n_prompt_tokens);
+                slot.advance(allowance);
+            } else if allowance > 0 {
+                slot.release();
+                self.clear_cache(slot_idx, self.slots[slot_idx].n_cached());
+            }
         }
         let mut n_generated = 0;
         for output in &self.outputs {

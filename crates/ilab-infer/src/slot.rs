@@ -66,7 +66,6 @@ fn first_output(task: &Task, n_prompt_tokens: usize) -> usize {
 pub(crate) struct Active {
     task: Task,
     arrival: u64,
-    n_prompt_tokens: usize,
     first_output: usize,
 }
 
@@ -76,6 +75,8 @@ pub(crate) struct Slot {
     /// The tokens of the sequence; the first `n_cached` of them are in the cache.
     tokens: Vec<u32>,
     n_cached: usize,
+    /// How many of the tokens were the prompt.
+    n_prompt_tokens: usize,
     active: Option<Active>,
 }
 
@@ -116,11 +117,7 @@ impl Slot {
 
     /// How many of the next `n` tokens belong to the prompt.
     pub(crate) fn n_prompt_tokens_of_next(&self, n: usize) -> usize {
-        let n_prompt = self
-            .active
-            .as_ref()
-            .map_or(0, |active| active.n_prompt_tokens);
-        n_prompt.saturating_sub(self.n_cached).min(n)
+        self.n_prompt_tokens.saturating_sub(self.n_cached).min(n)
     }
 
     /// The token at a position.
@@ -128,11 +125,22 @@ impl Slot {
         self.tokens[position]
     }
 
-    /// Whether the task reads the logits of a position.
+    /// How many tokens the prompt of this slot's sequence has.
+    pub(crate) fn n_prompt_tokens(&self) -> usize {
+        self.n_prompt_tokens
+    }
+
+    /// Whether the logits of a position are computed: where the task reads them, and those of a padding token, so that
+    /// a step has as many with it as with the token of a task.
     pub(crate) fn is_output(&self, position: usize) -> bool {
         self.active
             .as_ref()
-            .is_some_and(|active| position >= active.first_output)
+            .is_none_or(|active| position >= active.first_output)
+    }
+
+    /// Adds a token to an idle slot, which [`Slot::release`] takes away again.
+    pub(crate) fn pad(&mut self) {
+        self.tokens.push(0);
     }
 
     /// How many of `tokens` this slot's sequence begins with.
@@ -147,11 +155,11 @@ impl Slot {
     /// Starts a sequence whose first `n_cached` tokens are in the cache already.
     pub(crate) fn start(&mut self, waiting: Waiting, n_cached: usize) {
         self.active = Some(Active {
-            n_prompt_tokens: waiting.tokens.len(),
             first_output: waiting.first_output(),
             arrival: waiting.arrival,
             task: waiting.task,
         });
+        self.n_prompt_tokens = waiting.tokens.len();
         self.tokens = waiting.tokens;
         self.n_cached = n_cached;
     }
@@ -221,12 +229,14 @@ impl Slot {
     pub(crate) fn forget(&mut self) {
         self.tokens.clear();
         self.n_cached = 0;
+        self.n_prompt_tokens = 0;
     }
 
     /// Hands the sequence over to `other`; this slot stays idle with the same cache.
     pub(crate) fn move_to(&mut self, other: &mut Self) {
         other.tokens.clone_from(&self.tokens);
         other.n_cached = self.n_cached;
+        other.n_prompt_tokens = self.n_prompt_tokens;
         other.active = self.active.take();
         self.release();
     }

@@ -36,6 +36,13 @@ pub(crate) struct Work {
     pub(crate) options: EngineOptions,
 }
 
+impl Work {
+    fn n_slots(&self) -> u32 {
+        let n_sequences = self.options.n_parallel_sequences;
+        self.options.batching.n_slots(n_sequences)
+    }
+}
+
 impl EngineThread {
     /// Starts the thread and waits until its context is ready.
     ///
@@ -91,7 +98,8 @@ fn run(work: &Work, commands: &Receiver<Command>, ready: &SyncSender<Result<(), 
     };
     let scheduler = Scheduler::new(
         context,
-        work.options.n_parallel_sequences as usize,
+        work.options.batching,
+        work.n_slots() as usize,
         !(work.model.is_recurrent() || work.model.is_hybrid()),
         Arc::clone(&work.vocabulary),
         Arc::clone(&work.counters),
@@ -102,8 +110,10 @@ fn run(work: &Work, commands: &Receiver<Command>, ready: &SyncSender<Result<(), 
 
 fn new_context(work: &Work) -> Result<LlamaContext<'_>, EngineError> {
     let options = &work.options;
-    let n_sequences = options.n_parallel_sequences;
-    let n_batch = options.n_batch_tokens.max(n_sequences);
+    let n_sequences = work.n_slots();
+    let n_batch = options
+        .batching
+        .n_batch_tokens(options.n_batch_tokens, n_sequences);
     // Flash attention rounds a 32-bit cache to 16 bits and adds up in 16 bits where a step has few tokens.
     let (cache_type, flash_attention) = match options.cache_precision {
         CachePrecision::F16 => (KvCacheType::F16, sys::LLAMA_FLASH_ATTN_TYPE_AUTO),

@@ -6,6 +6,8 @@
 
 use rayon::prelude::*;
 
+use crate::simd::widest;
+
 /// Elements that one thread takes at a time.
 const ELEMENTS_PER_TASK: usize = 1 << 15;
 
@@ -67,14 +69,17 @@ impl AdamW {
             )
             .zip(gradient.par_chunks(ELEMENTS_PER_TASK))
             .for_each(|((weight, (first, second)), gradient)| {
-                for (((weight, first), second), gradient) in
-                    weight.iter_mut().zip(first).zip(second).zip(gradient)
-                {
-                    let gradient = gradient * gradient_scale;
-                    *first = beta1 * *first + (1.0 - beta1) * gradient;
-                    *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                    *weight = *weight * keep - step_size * *first / (second.sqrt() / root + eps);
-                }
+                widest(|| {
+                    for (((weight, first), second), gradient) in
+                        weight.iter_mut().zip(first).zip(second).zip(gradient)
+                    {
+                        let gradient = gradient * gradient_scale;
+                        *first = beta1 * *first + (1.0 - beta1) * gradient;
+                        *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
+                        *weight =
+                            *weight * keep - step_size * *first / (second.sqrt() / root + eps);
+                    }
+                });
             });
     }
 }

@@ -10,7 +10,8 @@
 use rayon::prelude::*;
 
 use crate::exponential::exp;
-use crate::matmul::{Threads, View, matmul};
+use crate::matmul::{Precision, Threads, View};
+use crate::simd::{maximum, sum, widest};
 
 /// Query rows whose scores are held at one time.
 const ROWS_PER_BLOCK: usize = 64;
@@ -26,7 +27,7 @@ pub struct Heads {
     pub width: usize,
 }
 
-/// Queries, keys and values of all rows.
+/// Queries, keys and values of all rows, and how they are multiplied.
 ///
 /// # Shape
 /// `q: [N, H · D]`, `k` and `v: [N, K · D]`.
@@ -38,6 +39,8 @@ pub struct Inputs<'a> {
     pub k: &'a [f32],
     /// Values.
     pub v: &'a [f32],
+    /// In which precision they are multiplied.
+    pub precision: Precision,
 }
 
 /// One key/value head of one segment: the unit of parallel work.
@@ -125,7 +128,7 @@ pub fn attention(inputs: Inputs<'_>, heads: Heads, segments: &[usize]) -> Vec<f3
                     let scores = probabilities(inputs, heads, task, query_head, from, to);
                     let values = rows(inputs.v, heads.n_kv, heads, task, task.kv_head, 0, to);
                     let block = &mut output[from * heads.width..to * heads.width];
-                    matmul(
+                    inputs.precision.matmul(
                         block,
                         0.0,
                         1.0,
@@ -174,7 +177,7 @@ fn probabilities(
     let queries = rows(inputs.q, heads.n_query, heads, task, query_head, from, to);
     let keys = rows(inputs.k, heads.n_kv, heads, task, task.kv_head, 0, to);
     let scale = 1.0 / (heads.width as f32).sqrt();
-    matmul(
+    inputs.precision.matmul(
         &mut scores,
         0.0,
         scale,
@@ -182,19 +185,37 @@ fn probabilities(
         keys.transposed(),
         Threads::One,
     );
-    for (index, row) in scores.chunks_exact_mut(to).enumerate() {
-        let (seen, unseen) = row.split_at_mut(from + index + 1);
-        let highest = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        for score in seen.iter_mut() {
-            *score = exp(*score - highest);
+    widest(|| {
+        for (index, row) in scores.chunks_exact_mut(to).enumerate() {
+            let (seen, unseen) = row.split_at_mut(from + index + 1);
+            softmax(seen);
+            unseen.fill(0.0);
         }
-        let scale = 1.0 / seen.iter().sum::<f32>();
-        for score in seen.iter_mut() {
-            *score *= scale;
-        }
-        unseen.fill(0.0);
-    }
+    });
     scores
+}
+
+#[inline(always)]
+fn softmax(scores: &mut [f32]) {
+    let highest = maximum(scores);
+    for score in scores.iter_mut() {
+        *score = exp(*score - highest);
+    }
+    let scale = 1.0 / sum(scores.len(), |index| scores[index]);
+    for score in scores.iter_mut() {
+        *score *= scale;
+    }
+}
+
+/// Turns gradients by attention weights into gradients by scores.
+#[inline(always)]
+fn softmax_backward(dscores: &mut [f32], weights: &[f32]) {
+    let n = dscores.len().min(weights.len());
+    let (dscores, weights) = (&mut dscores[..n], &weights[..n]);
+    let dot = sum(n, |index| dscores[index] * weights[index]);
+    for (dscore, weight) in dscores.iter_mut().zip(weights) {
+        *dscore = weight * (*dscore - dot);
+    }
 }
 
 /// Gradients of [`attention`] by queries, keys and values.
@@ -296,7 +317,7 @@ fn head_backward(
         let values = rows(inputs.v, heads.n_kv, heads, task, task.kv_head, 0, to);
 
         let seen = to * width;
-        matmul(
+        inputs.precision.matmul(
             &mut dv[..seen],
             1.0,
             1.0,
@@ -305,7 +326,7 @@ fn head_backward(
             Threads::One,
         );
         let mut dscores = vec![0.0; weights.len()];
-        matmul(
+        inputs.precision.matmul(
             &mut dscores,
             0.0,
             1.0,
@@ -313,18 +334,13 @@ fn head_backward(
             values.transposed(),
             Threads::One,
         );
-        for (dscores, weights) in dscores.chunks_exact_mut(to).zip(weights.chunks_exact(to)) {
-            let dot: f32 = dscores
-                .iter()
-                .zip(weights)
-                .map(|(dscore, weight)| dscore * weight)
-                .sum();
-            for (dscore, weight) in dscores.iter_mut().zip(weights) {
-                *dscore = weight * (*dscore - dot);
+        widest(|| {
+            for (dscores, weights) in dscores.chunks_exact_mut(to).zip(weights.chunks_exact(to)) {
+                softmax_backward(dscores, weights);
             }
-        }
+        });
         let dscores = View::dense(&dscores, to - from, to);
-        matmul(
+        inputs.precision.matmul(
             &mut dq[from * width..to * width],
             0.0,
             scale,
@@ -332,7 +348,7 @@ fn head_backward(
             keys,
             Threads::One,
         );
-        matmul(
+        inputs.precision.matmul(
             &mut dk[..seen],
             1.0,
             scale,
@@ -431,7 +447,7 @@ pub(crate) mod tests {
         for (n_query, n_kv, width, segments) in [
             (4, 2, 6, vec![0, 1, 4, 150]),
             (3, 3, 2, vec![0, 7]),
-            (2, 1, 8, vec![0, 64, 128, 193]),
+            (2, 1, 24, vec![0, 64, 128, 193]),
         ] {
             let heads = Heads {
                 n_query,
@@ -448,12 +464,22 @@ pub(crate) mod tests {
                 q: &q,
                 k: &k,
                 v: &v,
+                precision: Precision::F32,
             };
-            assert_close(
-                &attention(inputs, heads, &segments),
-                &naive(inputs, heads, &segments),
-                1e-5,
-            );
+            for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
+                assert_close(
+                    &attention(
+                        Inputs {
+                            precision,
+                            ..inputs
+                        },
+                        heads,
+                        &segments,
+                    ),
+                    &naive(inputs, heads, &segments),
+                    tolerance,
+                );
+            }
         }
     }
 
@@ -469,7 +495,16 @@ pub(crate) mod tests {
         let (q, k, v) = (values(n * 16, 1), values(n * 8, 2), values(n * 8, 3));
         let dout = values(n * 16, 4);
         let loss = |q: &[f32], k: &[f32], v: &[f32]| {
-            let out = attention(Inputs { q, k, v }, heads, &segments);
+            let out = attention(
+                Inputs {
+                    q,
+                    k,
+                    v,
+                    precision: Precision::F32,
+                },
+                heads,
+                &segments,
+            );
             out.iter()
                 .zip(&dout)
                 .map(|(out, dout)| f64::from(*out) * f64::from(*dout))
@@ -480,6 +515,7 @@ pub(crate) mod tests {
                 q: &q,
                 k: &k,
                 v: &v,
+                precision: Precision::F32,
             },
             &dout,
             heads,
@@ -503,6 +539,7 @@ pub(crate) mod tests {
                 q: &q,
                 k: &k,
                 v: &v,
+                precision: Precision::F32,
             },
             heads,
             &[0, 3, 6],
@@ -514,6 +551,7 @@ pub(crate) mod tests {
                 q: &q,
                 k: &k,
                 v: &changed,
+                precision: Precision::F32,
             },
             heads,
             &[0, 3, 6],

@@ -5,7 +5,8 @@
 
 use rayon::prelude::*;
 
-use crate::matmul::View;
+use crate::matmul::{Threads, View};
+use crate::simd::widest;
 
 /// Rows of a tile of the product.
 const TILE_ROWS: usize = 6;
@@ -20,7 +21,10 @@ const ROWS_PER_TASK: usize = 30 * TILE_ROWS;
 pub fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("avx512bf16")
-        && std::arch::is_x86_feature_detected!("avx512f");
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512bw")
+        && std::arch::is_x86_feature_detected!("avx512dq")
+        && std::arch::is_x86_feature_detected!("avx512vl");
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }
@@ -29,23 +33,34 @@ pub fn is_available() -> bool {
 ///
 /// # Panics
 /// When the processor cannot: see [`is_available`].
-pub(crate) fn matmul(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>) {
+pub(crate) fn matmul(
+    out: &mut [f32],
+    keep: f32,
+    scale: f32,
+    a: View<'_>,
+    b: View<'_>,
+    threads: Threads,
+) {
     assert!(is_available(), "this processor has no bf16 product");
     let n = b.n_columns();
-    let packed = Packed::new(b);
-    out.par_chunks_mut(ROWS_PER_TASK * n)
-        .enumerate()
-        .for_each(|(task, out)| {
-            let first = task * ROWS_PER_TASK;
-            part(
-                out,
-                keep,
-                scale,
-                a.rows(first..first + out.len() / n),
-                &packed,
-                n,
-            );
-        });
+    let packed = Packed::new(b, threads);
+    let task = |(task, out): (usize, &mut [f32])| {
+        let first = task * ROWS_PER_TASK;
+        let a = a.rows(first..first + out.len() / n);
+        // SAFETY: the processor has these instructions, see above.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        unsafe {
+            part(out, keep, scale, a, &packed, n);
+        }
+    };
+    match threads {
+        Threads::All => out
+            .par_chunks_mut(ROWS_PER_TASK * n)
+            .enumerate()
+            .for_each(task),
+        Threads::One => out.chunks_mut(ROWS_PER_TASK * n).enumerate().for_each(task),
+    }
 }
 
 /// The right factor: panels of [`TILE_COLUMNS`] columns, in each the words of all columns for one pair of rows together.
@@ -55,15 +70,25 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(b: View<'_>) -> Self {
+    fn new(b: View<'_>, threads: Threads) -> Self {
         let n_pairs = b.n_rows().div_ceil(2);
         let mut words = vec![0; b.n_columns().div_ceil(TILE_COLUMNS) * n_pairs * TILE_COLUMNS];
-        words
-            .par_chunks_exact_mut(n_pairs * TILE_COLUMNS)
-            .enumerate()
-            .for_each(|(panel, words)| {
+        let pack = |(panel, words): (usize, &mut [u32])| {
+            widest(|| {
                 pack::<TILE_COLUMNS>(words, b.transposed(), panel * TILE_COLUMNS, 0..n_pairs);
             });
+        };
+        let panel_words = n_pairs * TILE_COLUMNS;
+        match threads {
+            Threads::All => words
+                .par_chunks_exact_mut(panel_words)
+                .enumerate()
+                .for_each(pack),
+            Threads::One => words
+                .chunks_exact_mut(panel_words)
+                .enumerate()
+                .for_each(pack),
+        }
         Self { words, n_pairs }
     }
 }
@@ -71,6 +96,7 @@ impl Packed {
 /// Packs rows `first..first + WIDTH` of a matrix: for each pair of columns one word of every row, zero beyond the edges.
 ///
 /// The loop runs along whichever axis lies together in memory.
+#[inline(always)]
 fn pack<const WIDTH: usize>(
     words: &mut [u32],
     matrix: View<'_>,
@@ -118,6 +144,8 @@ fn rounded(value: f32) -> u32 {
 }
 
 /// One task: some rows of the product.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 fn part(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: &Packed, n: usize) {
     let n_rows = out.len() / n;
     let mut left =
@@ -139,12 +167,7 @@ fn part(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: &Packed, n: usiz
             let right = &b.words[column * b.n_pairs..][start * TILE_COLUMNS..end * TILE_COLUMNS];
             for row in (0..n_rows).step_by(TILE_ROWS) {
                 let left = &left[row / TILE_ROWS * panel_words..][..panel_words];
-                // SAFETY: `matmul` checked that the processor has these instructions.
-                #[cfg(target_arch = "x86_64")]
-                #[allow(unsafe_code)]
-                unsafe {
-                    multiply(&mut tile, left, right);
-                }
+                multiply(&mut tile, left, right);
                 let width = TILE_COLUMNS.min(n - column);
                 for (index, sums) in tile
                     .chunks_exact(TILE_COLUMNS)
@@ -159,6 +182,7 @@ fn part(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: &Packed, n: usiz
     }
 }
 
+#[inline(always)]
 fn store(out: &mut [f32], sums: &[f32], keep: f32, scale: f32) {
     if keep == 0.0 {
         for (out, sum) in out.iter_mut().zip(sums) {
@@ -176,45 +200,44 @@ fn store(out: &mut [f32], sums: &[f32], keep: f32, scale: f32) {
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn multiply(tile: &mut [f32; TILE_ROWS * TILE_COLUMNS], left: &[u32], right: &[u32]) {
     use std::arch::x86_64::{
-        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32,
+        __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32,
         _mm512_setzero_ps, _mm512_storeu_ps,
     };
     const LANES: usize = 16;
     const REGISTERS: usize = TILE_COLUMNS / LANES;
+    let n_words = (left.len() / TILE_ROWS).min(right.len() / TILE_COLUMNS);
     let mut sums = [[_mm512_setzero_ps(); REGISTERS]; TILE_ROWS];
-    for (left, right) in left
-        .as_chunks::<TILE_ROWS>()
-        .0
-        .iter()
-        .zip(right.as_chunks::<TILE_COLUMNS>().0)
-    {
-        // SAFETY: each load reads 16 of the 64 words of `right`; bf16 vectors are plain bits.
-        #[allow(unsafe_code)]
-        let columns: [__m512bh; REGISTERS] = unsafe {
-            std::array::from_fn(|index| {
-                std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
-                    right.as_ptr().add(index * LANES).cast(),
-                ))
-            })
-        };
-        for (sums, word) in sums.iter_mut().zip(left) {
-            // SAFETY: bf16 vectors are plain bits.
-            #[allow(unsafe_code)]
-            let row = unsafe {
-                std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(word.cast_signed()))
+    // SAFETY: `n_words` panels lie in both slices, the tile holds all sums, and bf16 vectors are plain bits.
+    #[allow(unsafe_code)]
+    unsafe {
+        let bits = |bits: __m512i| std::mem::transmute::<__m512i, __m512bh>(bits);
+        for word in 0..n_words {
+            let right = right.as_ptr().add(word * TILE_COLUMNS);
+            let load =
+                |register: usize| bits(_mm512_loadu_si512(right.add(register * LANES).cast()));
+            let columns = [load(0), load(1), load(2), load(3)];
+            let left = left.as_ptr().add(word * TILE_ROWS);
+            let add = |sums: [__m512; REGISTERS], row: usize| {
+                let row = bits(_mm512_set1_epi32((*left.add(row)).cast_signed()));
+                [
+                    _mm512_dpbf16_ps(sums[0], row, columns[0]),
+                    _mm512_dpbf16_ps(sums[1], row, columns[1]),
+                    _mm512_dpbf16_ps(sums[2], row, columns[2]),
+                    _mm512_dpbf16_ps(sums[3], row, columns[3]),
+                ]
             };
-            for (sum, column) in sums.iter_mut().zip(columns) {
-                *sum = _mm512_dpbf16_ps(*sum, row, column);
-            }
+            // Written out, because a loop that is unrolled late leaves the sums in memory.
+            sums = [
+                add(sums[0], 0),
+                add(sums[1], 1),
+                add(sums[2], 2),
+                add(sums[3], 3),
+                add(sums[4], 4),
+                add(sums[5], 5),
+            ];
         }
-    }
-    for (tile, sums) in tile.as_chunks_mut::<TILE_COLUMNS>().0.iter_mut().zip(sums) {
-        for (tile, sum) in tile.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
-            // SAFETY: the chunk holds the 16 lanes that are written.
-            #[allow(unsafe_code)]
-            unsafe {
-                _mm512_storeu_ps(tile.as_mut_ptr(), sum);
-            }
+        for (index, sum) in sums.as_flattened().iter().enumerate() {
+            _mm512_storeu_ps(tile.as_mut_ptr().add(index * LANES), *sum);
         }
     }
 }
@@ -262,6 +285,7 @@ mod tests {
                 2.0,
                 View::dense(&a, m, k),
                 View::dense(&b, k, n),
+                Threads::All,
             );
             assert_close(&found, &expected, 2e-4);
             // The same from transposed views.
@@ -276,7 +300,7 @@ mod tests {
                 View::dense(&at, k, m).transposed(),
                 View::dense(&bt, n, k).transposed(),
             );
-            matmul(&mut again, 0.5, 2.0, at, bt);
+            matmul(&mut again, 0.5, 2.0, at, bt, Threads::One);
             assert_eq!(again, found);
         }
     }

@@ -4,7 +4,8 @@
 use rayon::prelude::*;
 
 use crate::exponential::exp;
-use crate::matmul::{Precision, View};
+use crate::matmul::{Precision, Threads, View};
+use crate::simd::{maximum, sum, widest};
 
 /// Rows whose logits are held at one time.
 const ROWS_PER_CHUNK: usize = 512;
@@ -57,36 +58,47 @@ pub fn linear_cross_entropy(
             .collect();
         let rows = View::dense(&rows, chunk.len(), c);
         let mut logits = vec![0.0; chunk.len() * v];
-        precision.matmul(&mut logits, 0.0, 1.0, rows, weight.transposed());
+        precision.matmul(
+            &mut logits,
+            0.0,
+            1.0,
+            rows,
+            weight.transposed(),
+            Threads::All,
+        );
         let losses: Vec<f64> = logits
             .par_chunks_exact_mut(v)
             .zip(chunk)
-            .map(|(logits, (_, target))| softmax_minus_one_hot(logits, *target))
+            .map(|(logits, (_, target))| widest(|| softmax_minus_one_hot(logits, *target)))
             .collect();
         result.loss_sum += losses.iter().sum::<f64>();
         let dlogits = View::dense(&logits, chunk.len(), v);
         let mut dhidden = vec![0.0; chunk.len() * c];
-        precision.matmul(&mut dhidden, 0.0, 1.0, dlogits, weight);
+        precision.matmul(&mut dhidden, 0.0, 1.0, dlogits, weight, Threads::All);
         for ((row, _), gradient) in chunk.iter().zip(dhidden.chunks_exact(c)) {
             result.dhidden[row * c..(row + 1) * c].copy_from_slice(gradient);
         }
-        precision.matmul(&mut result.dweight, 1.0, 1.0, dlogits.transposed(), rows);
+        precision.matmul(
+            &mut result.dweight,
+            1.0,
+            1.0,
+            dlogits.transposed(),
+            rows,
+            Threads::All,
+        );
     }
     result
 }
 
 /// Turns logits into `softmax - one_hot(target)`, their gradient, and returns `-ln softmax[target]`.
+#[inline(always)]
 fn softmax_minus_one_hot(logits: &mut [f32], target: usize) -> f64 {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let highest = maximum(logits);
     let target_logit = f64::from(logits[target]) - f64::from(highest);
-    let mut lanes = [0.0f32; 16];
-    for chunk in logits.chunks_mut(16) {
-        for (logit, lane) in chunk.iter_mut().zip(&mut lanes) {
-            *logit = exp(*logit - highest);
-            *lane += *logit;
-        }
+    for logit in logits.iter_mut() {
+        *logit = exp(*logit - highest);
     }
-    let total: f32 = lanes.iter().sum();
+    let total = sum(logits.len(), |index| logits[index]);
     let scale = 1.0 / total;
     for logit in logits.iter_mut() {
         *logit *= scale;

@@ -12,6 +12,7 @@ pub mod exponential;
 pub mod matmul;
 pub mod rms_norm;
 pub mod rope;
+mod simd;
 pub mod swiglu;
 
 /// Rows that one thread takes at a time where the work is a plain loop over rows.

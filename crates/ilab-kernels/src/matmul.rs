@@ -179,8 +179,16 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// [`matmul`] by all threads in this precision.
-    pub fn matmul(self, out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: View<'_>) {
+    /// [`matmul`] in this precision.
+    pub fn matmul(
+        self,
+        out: &mut [f32],
+        keep: f32,
+        scale: f32,
+        a: View<'_>,
+        b: View<'_>,
+        threads: Threads,
+    ) {
         let is_worth_packing = a.n_rows > 16 && a.n_columns > 16 && b.n_columns > 16;
         if self == Self::Bf16 && is_worth_packing && crate::bf16::is_available() {
             assert_eq!(a.n_columns, b.n_rows, "inner sizes differ");
@@ -189,9 +197,9 @@ impl Precision {
                 a.n_rows * b.n_columns,
                 "the product has another size"
             );
-            crate::bf16::matmul(out, keep, scale, a, b);
+            crate::bf16::matmul(out, keep, scale, a, b, threads);
         } else {
-            matmul(out, keep, scale, a, b, Threads::All);
+            matmul(out, keep, scale, a, b, threads);
         }
     }
 }
@@ -215,7 +223,7 @@ pub fn linear(x: &[f32], w: &[f32], shape: LinearShape, precision: Precision) ->
     let LinearShape { n, input, output } = shape;
     let mut y = vec![0.0; n * output];
     let w = View::dense(w, output, input).transposed();
-    precision.matmul(&mut y, 0.0, 1.0, View::dense(x, n, input), w);
+    precision.matmul(&mut y, 0.0, 1.0, View::dense(x, n, input), w, Threads::All);
     y
 }
 
@@ -233,8 +241,22 @@ pub fn linear_backward(
     let LinearShape { n, input, output } = shape;
     let (mut dx, mut dw) = (vec![0.0; n * input], vec![0.0; output * input]);
     let dy = View::dense(dy, n, output);
-    precision.matmul(&mut dx, 0.0, 1.0, dy, View::dense(w, output, input));
-    precision.matmul(&mut dw, 0.0, 1.0, dy.transposed(), View::dense(x, n, input));
+    precision.matmul(
+        &mut dx,
+        0.0,
+        1.0,
+        dy,
+        View::dense(w, output, input),
+        Threads::All,
+    );
+    precision.matmul(
+        &mut dw,
+        0.0,
+        1.0,
+        dy.transposed(),
+        View::dense(x, n, input),
+        Threads::All,
+    );
     (dx, dw)
 }
 

@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use crate::ROWS_PER_TASK;
+use crate::simd::{sum, widest};
 
 /// `y = x / sqrt(mean(x²) + eps) · weight`, row by row.
 ///
@@ -17,12 +18,14 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     y.par_chunks_mut(c * ROWS_PER_TASK)
         .zip(x.par_chunks(c * ROWS_PER_TASK))
         .for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-                let scale = inverse_rms(x, eps);
-                for ((y, x), weight) in y.iter_mut().zip(x).zip(weight) {
-                    *y = x * scale * weight;
+            widest(|| {
+                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                    let scale = inverse_rms(x, eps);
+                    for ((y, x), weight) in y.iter_mut().zip(x).zip(weight) {
+                        *y = x * scale * weight;
+                    }
                 }
-            }
+            });
         });
     y
 }
@@ -41,13 +44,15 @@ pub fn rms_norm_backward(x: &[f32], weight: &[f32], dy: &[f32], eps: f32) -> (Ve
         .zip(dy.par_chunks(task))
         .map(|((dx, x), dy)| {
             let mut dweight = vec![0.0; c];
-            for ((dx, x), dy) in dx
-                .chunks_exact_mut(c)
-                .zip(x.chunks_exact(c))
-                .zip(dy.chunks_exact(c))
-            {
-                row_backward(dx, &mut dweight, x, weight, dy, eps);
-            }
+            widest(|| {
+                for ((dx, x), dy) in dx
+                    .chunks_exact_mut(c)
+                    .zip(x.chunks_exact(c))
+                    .zip(dy.chunks_exact(c))
+                {
+                    row_backward(dx, &mut dweight, x, weight, dy, eps);
+                }
+            });
             dweight
         })
         .collect();
@@ -61,6 +66,7 @@ pub fn rms_norm_backward(x: &[f32], weight: &[f32], dy: &[f32], eps: f32) -> (Ve
     (dx, dweight)
 }
 
+#[inline(always)]
 fn row_backward(
     dx: &mut [f32],
     dweight: &mut [f32],
@@ -70,11 +76,9 @@ fn row_backward(
     eps: f32,
 ) {
     let scale = inverse_rms(x, eps);
-    let dot: f32 = sum(x
-        .iter()
-        .zip(weight)
-        .zip(dy)
-        .map(|((x, weight), dy)| x * weight * dy));
+    let n = x.len();
+    let (dx, dweight, weight, dy) = (&mut dx[..n], &mut dweight[..n], &weight[..n], &dy[..n]);
+    let dot = sum(n, |index| x[index] * weight[index] * dy[index]);
     let pull = dot * scale * scale * scale / x.len() as f32;
     for ((((dx, dweight), x), weight), dy) in dx.iter_mut().zip(dweight).zip(x).zip(weight).zip(dy)
     {
@@ -83,18 +87,10 @@ fn row_backward(
     }
 }
 
+#[inline(always)]
 fn inverse_rms(x: &[f32], eps: f32) -> f32 {
-    let mean_square = sum(x.iter().map(|x| x * x)) / x.len() as f32;
+    let mean_square = sum(x.len(), |index| x[index] * x[index]) / x.len() as f32;
     1.0 / (mean_square + eps).sqrt()
-}
-
-/// A sum in sixteen lanes: faster than one chain of additions, and closer to the exact value.
-fn sum(values: impl Iterator<Item = f32>) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    for (index, value) in values.enumerate() {
-        lanes[index % 16] += value;
-    }
-    lanes.iter().sum()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use crate::ROWS_PER_TASK;
+use crate::simd::widest;
 
 /// Cosines and sines of every position.
 #[derive(Debug, Clone)]
@@ -57,20 +58,22 @@ pub fn rope(x: &[f32], positions: &[u32], table: &RopeTable, turn: Turn) -> Vec<
     y.par_chunks_mut(width * ROWS_PER_TASK)
         .zip(positions.par_chunks(ROWS_PER_TASK))
         .for_each(|(y, positions)| {
-            for (row, position) in y.chunks_exact_mut(width).zip(positions) {
-                let start = *position as usize * half;
-                let cosines = &table.cosines[start..start + half];
-                let sines = &table.sines[start..start + half];
-                for head in row.chunks_exact_mut(2 * half) {
-                    let (first, second) = head.split_at_mut(half);
-                    for (((a, b), cosine), sine) in
-                        first.iter_mut().zip(second).zip(cosines).zip(sines)
-                    {
-                        let sine = sine * sign;
-                        (*a, *b) = (*a * cosine - *b * sine, *b * cosine + *a * sine);
+            widest(|| {
+                for (row, position) in y.chunks_exact_mut(width).zip(positions) {
+                    let start = *position as usize * half;
+                    let cosines = &table.cosines[start..start + half];
+                    let sines = &table.sines[start..start + half];
+                    for head in row.chunks_exact_mut(2 * half) {
+                        let (first, second) = head.split_at_mut(half);
+                        for (((a, b), cosine), sine) in
+                            first.iter_mut().zip(second).zip(cosines).zip(sines)
+                        {
+                            let sine = sine * sign;
+                            (*a, *b) = (*a * cosine - *b * sine, *b * cosine + *a * sine);
+                        }
                     }
                 }
-            }
+            });
         });
     y
 }

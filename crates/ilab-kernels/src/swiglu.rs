@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use crate::exponential::exp;
+use crate::simd::widest;
 
 /// Elements that one thread takes at a time.
 const ELEMENTS_PER_TASK: usize = 1 << 14;
@@ -17,9 +18,11 @@ pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
         .zip(gate.par_chunks(ELEMENTS_PER_TASK))
         .zip(up.par_chunks(ELEMENTS_PER_TASK))
         .for_each(|((y, gate), up)| {
-            for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
-                *y = gate / (1.0 + exp(-gate)) * up;
-            }
+            widest(|| {
+                for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
+                    *y = gate / (1.0 + exp(-gate)) * up;
+                }
+            });
         });
     y
 }
@@ -36,13 +39,15 @@ pub fn swiglu_backward(gate: &[f32], up: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f
         )
         .zip(dy.par_chunks(ELEMENTS_PER_TASK))
         .for_each(|(((dgate, dup), (gate, up)), dy)| {
-            for ((((dgate, dup), gate), up), dy) in
-                dgate.iter_mut().zip(dup).zip(gate).zip(up).zip(dy)
-            {
-                let sigmoid = 1.0 / (1.0 + exp(-gate));
-                *dup = dy * gate * sigmoid;
-                *dgate = dy * up * sigmoid * (1.0 + gate * (1.0 - sigmoid));
-            }
+            widest(|| {
+                for ((((dgate, dup), gate), up), dy) in
+                    dgate.iter_mut().zip(dup).zip(gate).zip(up).zip(dy)
+                {
+                    let sigmoid = 1.0 / (1.0 + exp(-gate));
+                    *dup = dy * gate * sigmoid;
+                    *dgate = dy * up * sigmoid * (1.0 + gate * (1.0 - sigmoid));
+                }
+            });
         });
     (dgate, dup)
 }

@@ -71,7 +71,7 @@ impl Model {
         })
     }
 
-    /// The same model whose linear layers are multiplied in another precision; a new model multiplies in f32.
+    /// The same model whose linear layers and attention are multiplied in another precision; a new model multiplies in f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
@@ -159,7 +159,7 @@ impl Model {
         let q = rope(&project(&normed, "self_attn.q_proj")?, rotary)?; // (N, H·D)
         let k = rope(&project(&normed, "self_attn.k_proj")?, rotary)?; // (N, K·D)
         let v = project(&normed, "self_attn.v_proj")?;
-        let attended = attention(&q, &k, &v, self.heads, segments)?;
+        let attended = attention(&q, &k, &v, self.heads, segments, self.precision)?;
         let x = (x + project(&attended, "self_attn.o_proj")?)?;
         let normed = self.norm(&x, &format!("{prefix}.post_attention_layernorm"))?;
         let gated = swiglu(

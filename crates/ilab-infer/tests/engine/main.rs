@@ -6,6 +6,7 @@ mod answers;
 mod batching;
 mod files;
 mod quantizing;
+mod reproducing;
 mod scoring;
 
 use std::path::{Path, PathBuf};

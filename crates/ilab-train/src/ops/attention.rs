@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use ilab_kernels::attention::{self as kernel, Heads, Inputs};
+use ilab_kernels::matmul::Precision;
 
 use super::storage::{slice, with_slice};
 
@@ -21,10 +22,12 @@ pub fn attention(
     v: &Tensor,
     heads: Heads,
     segments: &Arc<Vec<usize>>,
+    precision: Precision,
 ) -> Result<Tensor> {
     let op = Attention {
         heads,
         segments: Arc::clone(segments),
+        precision,
     };
     q.contiguous()?
         .apply_op3(&k.contiguous()?, &v.contiguous()?, op)
@@ -33,6 +36,7 @@ pub fn attention(
 struct Attention {
     heads: Heads,
     segments: Arc<Vec<usize>>,
+    precision: Precision,
 }
 
 impl CustomOp3 for Attention {
@@ -68,6 +72,7 @@ impl CustomOp3 for Attention {
             q: slice(q, q_layout, "attention")?,
             k: slice(k, k_layout, "attention")?,
             v: slice(v, v_layout, "attention")?,
+            precision: self.precision,
         };
         let out = kernel::attention(inputs, self.heads, &self.segments);
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
@@ -84,7 +89,12 @@ impl CustomOp3 for Attention {
         let gradients = with_slice(q, |q| {
             with_slice(k, |k| {
                 with_slice(v, |v| {
-                    let inputs = Inputs { q, k, v };
+                    let inputs = Inputs {
+                        q,
+                        k,
+                        v,
+                        precision: self.precision,
+                    };
                     with_slice(dout, |dout| {
                         kernel::attention_backward(inputs, dout, self.heads, &self.segments)
                     })

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ilab_base::cancel::Cancel;
 use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
-use ilab_infer::SpecialTokens;
+use ilab_infer::{Batching, SpecialTokens};
 use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, list_models};
 use ilab_openai::completer::Completer;
 use ilab_sdg::drops::Drops;
@@ -130,7 +130,7 @@ async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teacher, CommandE
         TeacherSettings::Local(engine) => {
             let file = local_model::find_gguf(&engine.model_path, "--model", ui)?;
             let n_sequences = local_model::n_sequences_that_fit(&file, engine.n_context_tokens)?;
-            let engine = local_model::load(&file, engine, n_sequences)?;
+            let engine = local_model::load(&file, engine, n_sequences, Batching::Reproducible)?;
             let counter = engine.clone();
             Ok(Teacher {
                 chunk_tokens: engine.n_context_tokens() / 2,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ilab_base::io;
-use ilab_infer::{Engine, EngineOptions, preflight};
+use ilab_infer::{Batching, Engine, EngineOptions, preflight};
 use ilab_text::template::ChatTemplate;
 use ilab_weights::gguf::GgufFile;
 
@@ -63,10 +63,12 @@ pub(crate) fn load(
     file: &Path,
     settings: &EngineSettings,
     n_parallel_sequences: u32,
+    batching: Batching,
 ) -> Result<Engine, CommandError> {
     let mut options = EngineOptions::new(file);
     options.n_context_tokens = settings.n_context_tokens;
     options.n_parallel_sequences = n_parallel_sequences;
+    options.batching = batching;
     options.n_threads = settings.n_threads;
     options.n_gpu_layers = settings.n_gpu_layers;
     options.chat_template = settings

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ilab_infer::Batching;
 use ilab_server::ServedModel;
 use tokio::net::TcpListener;
 
@@ -35,7 +36,7 @@ fn load(
 ) -> Result<ServedModel, CommandError> {
     let engine_settings = &settings.engine;
     let n_sequences = local_model::n_sequences_that_fit(file, engine_settings.n_context_tokens)?;
-    let engine = local_model::load(file, engine_settings, n_sequences)?;
+    let engine = local_model::load(file, engine_settings, n_sequences, Batching::Fastest)?;
     let n_context_tokens = engine.n_context_tokens();
     ui.status(format!(
         "Using model '{}' with {} gpu-layers and {n_context_tokens} max context size, {n_sequences} requests at once.",

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ilab_infer::Batching;
 use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, RetryPolicy, list_models};
 use ilab_openai::completer::{Completer, CompletionError, Streamer};
 use ilab_openai::wire::models::Model;
@@ -115,7 +116,7 @@ fn served_name(model: &str, models: &[Model]) -> Option<String> {
 
 fn local(settings: &ChatSettings, ui: Ui) -> Result<Backend, CommandError> {
     let file = local_model::find_gguf(&settings.engine.model_path, "--model", ui)?;
-    let engine = local_model::load(&file, &settings.engine, 1)?;
+    let engine = local_model::load(&file, &settings.engine, 1, Batching::Fastest)?;
     Ok(Backend {
         name: engine.model_id().to_owned(),
         streamer: Arc::new(engine),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ilab_base::cancel::Cancel;
 use ilab_convert::{OutputType, convert};
 use ilab_infer::quantize::{QuantKind, quantize};
-use ilab_infer::{Engine, EngineOptions};
+use ilab_infer::{Batching, Engine, EngineOptions};
 use ilab_taxonomy::TaxonomyLeaf;
 use tokio::runtime::Runtime;
 
@@ -251,6 +251,7 @@ fn load(gguf: &Path) -> Result<Engine, CommandError> {
     Ok(Engine::load(EngineOptions {
         n_context_tokens: CONTEXT_TOKENS,
         n_parallel_sequences: PARALLEL_SEQUENCES,
+        batching: Batching::Reproducible,
         ..EngineOptions::new(gguf)
     })?)
 }
