@@ -227,6 +227,13 @@ pub fn linear(x: &[f32], w: &[f32], shape: LinearShape, precision: Precision) ->
     y
 }
 
+/// `y += x · wᵀ`; shapes as for [`linear`].
+pub fn linear_add(y: &mut [f32], x: &[f32], w: &[f32], shape: LinearShape, precision: Precision) {
+    let LinearShape { n, input, output } = shape;
+    let w = View::dense(w, output, input).transposed();
+    precision.matmul(y, 1.0, 1.0, View::dense(x, n, input), w, Threads::All);
+}
+
 /// Gradients of [`linear`] by its input, `dy · w`, and by its weight, `dyᵀ · x`.
 ///
 /// # Shape
@@ -238,17 +245,31 @@ pub fn linear_backward(
     shape: LinearShape,
     precision: Precision,
 ) -> (Vec<f32>, Vec<f32>) {
+    let mut dx = vec![0.0; shape.n * shape.input];
+    let dw = linear_backward_add(&mut dx, x, w, dy, shape, precision);
+    (dx, dw)
+}
+
+/// The same where the input has other uses: its gradient is added to `dx`.
+pub fn linear_backward_add(
+    dx: &mut [f32],
+    x: &[f32],
+    w: &[f32],
+    dy: &[f32],
+    shape: LinearShape,
+    precision: Precision,
+) -> Vec<f32> {
     let LinearShape { n, input, output } = shape;
-    let (mut dx, mut dw) = (vec![0.0; n * input], vec![0.0; output * input]);
     let dy = View::dense(dy, n, output);
     precision.matmul(
-        &mut dx,
-        0.0,
+        dx,
+        1.0,
         1.0,
         dy,
         View::dense(w, output, input),
         Threads::All,
     );
+    let mut dw = vec![0.0; output * input];
     precision.matmul(
         &mut dw,
         0.0,
@@ -257,7 +278,7 @@ pub fn linear_backward(
         View::dense(x, n, input),
         Threads::All,
     );
-    (dx, dw)
+    dw
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ use ilab_kernels::rope::RopeTable;
 use ilab_weights::config::{ModelConfig, RopeScaling, llama_tensors};
 use ilab_weights::safetensors::Checkpoint;
 
-use crate::ops::{Rotary, attention, cross_entropy_sum, linear, rms_norm, rope, swiglu};
+use crate::ops::{
+    LayerGradients, LayerOptions, PerWeight, Rotary, cross_entropy_sum, decoder_layer, linear,
+    rms_norm, with_slice,
+};
 use crate::packing::Batch;
 use crate::trainer::TrainError;
 
@@ -27,6 +30,45 @@ pub struct Model {
     rope_table: Arc<RopeTable>,
     heads: Heads,
     precision: Precision,
+}
+
+/// The loss of a batch, which knows its gradients.
+#[derive(Debug)]
+pub struct Loss {
+    /// A scalar: the sum over all learned tokens.
+    sum: Tensor,
+    layers: Vec<LayerGradients>,
+}
+
+impl Loss {
+    /// The loss times `factor`, and its gradients by the weights' names.
+    ///
+    /// # Errors
+    /// A failed tensor operation.
+    pub fn backward(
+        self,
+        factor: f64,
+        model: &Model,
+    ) -> candle_core::Result<(f64, BTreeMap<String, Vec<f32>>)> {
+        let loss = (self.sum * factor)?;
+        let by_tensor = loss.backward()?;
+        let mut gradients = BTreeMap::new();
+        for (name, weight) in &model.weights {
+            if let Some(gradient) = by_tensor.get(weight) {
+                gradients.insert(name.clone(), with_slice(gradient, <[f32]>::to_vec)?);
+            }
+        }
+        for (layer_idx, layer) in self.layers.iter().enumerate() {
+            for (name, gradient) in layer.take().into_iter().flat_map(PerWeight::named) {
+                gradients.insert(layer_weight(layer_idx, name), gradient);
+            }
+        }
+        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+    }
+}
+
+fn layer_weight(layer_idx: usize, name: &str) -> String {
+    format!("model.layers.{layer_idx}.{name}")
 }
 
 impl Model {
@@ -95,17 +137,19 @@ impl Model {
             .sum()
     }
 
-    /// Sum of the losses of all learned tokens of a batch: a scalar that knows its gradients.
+    /// Sum of the losses of all learned tokens of a batch.
     ///
     /// # Errors
     /// Token ids outside the vocabulary, or sequences longer than the model was loaded for.
-    pub fn loss_sum(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        cross_entropy_sum(
-            &self.hidden(batch)?,
+    pub fn loss_sum(&self, batch: &Batch) -> candle_core::Result<Loss> {
+        let (hidden, layers) = self.hidden(batch)?;
+        let sum = cross_entropy_sum(
+            &hidden,
             self.output_weight()?,
             &batch.targets,
             self.precision,
-        )
+        )?;
+        Ok(Loss { sum, layers })
     }
 
     /// The score of every token of the vocabulary after each row.
@@ -116,11 +160,13 @@ impl Model {
     /// # Errors
     /// As for [`Model::loss_sum`].
     pub fn logits(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        linear(&self.hidden(batch)?, self.output_weight()?, self.precision)
+        let (hidden, _) = self.hidden(batch)?;
+        linear(&hidden, self.output_weight()?, self.precision)
     }
 
-    /// The residual stream after the last normalisation, `[N, C]`.
-    fn hidden(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+    /// The residual stream after the last normalisation, `[N, C]`, and where the backward pass leaves the gradients of the
+    /// layers' weights.
+    fn hidden(&self, batch: &Batch) -> candle_core::Result<(Tensor, Vec<LayerGradients>)> {
         let n = batch.input_ids.len();
         let ids = Tensor::from_slice(&batch.input_ids, n, &Device::Cpu)?.to_dtype(DType::U32)?;
         let rotary = Rotary {
@@ -130,49 +176,39 @@ impl Model {
         let mut x = self
             .weight("model.embed_tokens.weight")?
             .index_select(&ids, 0)?; // (N, C)
+        let options = LayerOptions {
+            heads: self.heads,
+            rotary,
+            segments: Arc::clone(&batch.segments),
+            eps: self.eps(),
+            precision: self.precision,
+        };
+        let mut gradients = Vec::with_capacity(self.config.num_hidden_layers);
         for layer_idx in 0..self.config.num_hidden_layers {
-            x = self.layer(
-                &x,
-                &format!("model.layers.{layer_idx}"),
-                &rotary,
-                &batch.segments,
-            )?;
+            let of_layer = LayerGradients::default();
+            x = self.layer(&x, layer_idx, options.clone(), of_layer.clone())?;
+            gradients.push(of_layer);
         }
-        self.norm(&x, "model.norm")
+        let weight = self.weight("model.norm.weight")?;
+        Ok((rms_norm(&x, weight, self.eps())?, gradients))
     }
 
     fn layer(
         &self,
         x: &Tensor,
-        prefix: &str,
-        rotary: &Rotary,
-        segments: &Arc<Vec<usize>>,
+        layer_idx: usize,
+        options: LayerOptions,
+        gradients: LayerGradients,
     ) -> candle_core::Result<Tensor> {
-        let project = |x: &Tensor, name: &str| {
-            linear(
-                x,
-                self.weight(&format!("{prefix}.{name}.weight"))?,
-                self.precision,
-            )
-        };
-        let normed = self.norm(x, &format!("{prefix}.input_layernorm"))?;
-        let q = rope(&project(&normed, "self_attn.q_proj")?, rotary)?; // (N, H·D)
-        let k = rope(&project(&normed, "self_attn.k_proj")?, rotary)?; // (N, K·D)
-        let v = project(&normed, "self_attn.v_proj")?;
-        let attended = attention(&q, &k, &v, self.heads, segments, self.precision)?;
-        let x = (x + project(&attended, "self_attn.o_proj")?)?;
-        let normed = self.norm(&x, &format!("{prefix}.post_attention_layernorm"))?;
-        let gated = swiglu(
-            &project(&normed, "mlp.gate_proj")?,
-            &project(&normed, "mlp.up_proj")?,
-        )?;
-        x + project(&gated, "mlp.down_proj")?
+        let weights = PerWeight::NAMES
+            .try_map(|name| Ok(self.weight(&layer_weight(layer_idx, name))?.clone()))?;
+        decoder_layer(x, weights, options, gradients)
     }
 
-    fn norm(&self, x: &Tensor, name: &str) -> candle_core::Result<Tensor> {
+    fn eps(&self) -> f32 {
         #[allow(clippy::cast_possible_truncation)]
         let eps = self.config.rms_norm_eps as f32;
-        rms_norm(x, self.weight(&format!("{name}.weight"))?, eps)
+        eps
     }
 
     fn output_weight(&self) -> candle_core::Result<&Tensor> {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var};
 use ilab_kernels::adamw::{AdamW, Schedule, sum_of_squares};
+use ilab_kernels::residual;
 
-use crate::ops::{slice_mut, with_slice};
+use crate::ops::slice_mut;
 
 /// Gradients added up over the batches of one step.
 #[derive(Debug, Default)]
@@ -17,26 +17,15 @@ pub struct Gradients {
 
 impl Gradients {
     /// Adds the gradients of one batch.
-    ///
-    /// # Errors
-    /// A gradient that is not f32.
-    pub fn add(&mut self, weights: &BTreeMap<String, Var>, gradients: &GradStore) -> Result<()> {
-        for (name, weight) in weights {
-            let Some(gradient) = gradients.get(weight) else {
-                continue;
-            };
-            with_slice(gradient, |values| match self.sums.get_mut(name) {
-                Some(sum) => {
-                    for (sum, value) in sum.iter_mut().zip(values) {
-                        *sum += value;
-                    }
-                }
+    pub fn add(&mut self, gradients: BTreeMap<String, Vec<f32>>) {
+        for (name, gradient) in gradients {
+            match self.sums.get_mut(&name) {
+                Some(sum) => residual::add(sum, &gradient),
                 None => {
-                    self.sums.insert(name.clone(), values.to_vec());
+                    self.sums.insert(name, gradient);
                 }
-            })?;
+            }
         }
-        Ok(())
     }
 
     /// The Euclidean norm of all gradients together.

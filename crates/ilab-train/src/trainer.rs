@@ -258,9 +258,11 @@ impl Trainer {
         let mut loss = 0.0;
         for batch in batches {
             cancel.check()?;
-            let batch_loss = (self.model.loss_sum(batch)? / n_learned.max(1) as f64)?;
-            loss += f64::from(batch_loss.to_scalar::<f32>()?);
-            gradients.add(self.model.weights(), &batch_loss.backward()?)?;
+            let factor = 1.0 / n_learned.max(1) as f64;
+            let (of_batch, by_weight) =
+                self.model.loss_sum(batch)?.backward(factor, &self.model)?;
+            loss += of_batch;
+            gradients.add(by_weight);
         }
         Ok((loss, gradients))
     }

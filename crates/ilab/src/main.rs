@@ -11,6 +11,11 @@ mod ui;
 
 use std::process::ExitCode;
 
+/// Training frees and takes tens of megabytes in every operation. The allocator of glibc gives such pieces back to the
+/// kernel and faults them in again, a quarter of the time of a small model.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }

@@ -1,19 +1,15 @@
 //! The kernels as differentiable operations on tensors.
 //!
-//! Each operation holds f32, contiguous CPU tensors to the kernel of the same name in `ilab-kernels`, forward and backward.
+//! Each operation holds f32, contiguous CPU tensors to kernels of `ilab-kernels`, forward and backward.
 
-mod attention;
 mod cross_entropy;
+mod decoder_layer;
 mod linear;
 mod norm;
-mod rotary;
 mod storage;
-mod swiglu;
 
-pub use attention::attention;
 pub use cross_entropy::cross_entropy_sum;
+pub(crate) use decoder_layer::{LayerGradients, LayerOptions, PerWeight, Rotary, decoder_layer};
 pub use linear::linear;
 pub use norm::rms_norm;
-pub use rotary::{Rotary, rope};
 pub(crate) use storage::{slice_mut, with_slice};
-pub use swiglu::swiglu;

@@ -93,7 +93,9 @@ impl GenerateSettings {
                 .sdg_scale_factor
                 .or(config.sdg_scale_factor)
                 .unwrap_or(30),
-            max_tokens: args.max_num_tokens,
+            max_tokens: args.max_num_tokens.or(config
+                .max_num_tokens
+                .filter(|n| *n != UNCHANGED_MAX_NUM_TOKENS)),
             max_in_flight: args.num_cpus.unwrap_or(config.num_cpus) as usize,
             seed: args.seed,
             is_quiet: args.quiet,
@@ -101,6 +103,9 @@ impl GenerateSettings {
         })
     }
 }
+
+/// What every configuration says that nobody edited: the pipeline's own limit then holds, as with the original.
+const UNCHANGED_MAX_NUM_TOKENS: u32 = 4096;
 
 /// Four tokens for three words, as an estimate; the original never goes beyond 500 tokens whatever it is told.
 fn chunk_tokens(n_words: u32) -> usize {
