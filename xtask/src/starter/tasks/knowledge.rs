@@ -35,7 +35,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
     let prompt = prompts.knowledge(&domain, &outline, &document.text, &examples)?;
 
     let mut sample = Sample {
-        unmask: rng.chance(0.12),
+        unmask: rng.chance(0.03),
         ..Sample::default()
     };
     let n_targets = if rng.chance(0.5) {

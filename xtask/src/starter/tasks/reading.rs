@@ -21,7 +21,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, max_facts: usize) -> Sample {
         questions.extend(again.into_iter().take(2));
     }
     let mut sample = Sample {
-        unmask: rng.chance(0.25),
+        unmask: rng.chance(0.06),
         ..Sample::default()
     };
     ask(rng, &mut sample, &document.text, &questions);
