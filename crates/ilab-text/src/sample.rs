@@ -111,7 +111,8 @@ pub fn encode(
         .iter()
         .map(|&(token_start, token_end)| {
             regions.iter().any(|&(start, end)| {
-                token_start >= start && token_start < end && token_end > token_start
+                // A token may begin in what the template puts before the text, such as a blank.
+                token_start < end && token_end > start && token_end > token_start
             })
         })
         .collect();
@@ -182,4 +183,77 @@ fn end_with_eos(text: &str, end: usize, eos_token: &str) -> usize {
     text[end..]
         .find(eos_token)
         .map_or(end, |position| end + position + eos_token.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A tokenizer of single letters but for ` b`, and a template that puts a blank before each text.
+    fn tokenizer() -> Tokenizer {
+        let mut vocabulary = serde_json::Map::new();
+        for token in ["<|u|>", "<|a|>", "<|e|>", "a", "b", "c", "Ġ", "Ċ", "Ġb"] {
+            vocabulary.insert(token.to_owned(), vocabulary.len().into());
+        }
+        let special = |id: usize, content: &str| {
+            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true})
+        };
+        let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": true});
+        let tokenizer = json!({
+            "version": "1.0",
+            "added_tokens": [special(0, "<|u|>"), special(1, "<|a|>"), special(2, "<|e|>")],
+            "pre_tokenizer": byte_level,
+            "decoder": byte_level,
+            "model": {"type": "BPE", "vocab": vocabulary, "merges": [["Ġ", "b"]]},
+        });
+        let template = "{% for m in messages %}{{ '<|' + m['role'][0] + '|> ' + m['content'] }}\
+            {% if m['role'] == 'assistant' %}{{ '<|e|>' }}{% endif %}{% endfor %}";
+        let config = json!({"eos_token": "<|e|>", "chat_template": template});
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+        std::fs::write(
+            folder.path().join("tokenizer_config.json"),
+            config.to_string(),
+        )
+        .unwrap();
+        Tokenizer::from_dir(folder.path()).unwrap()
+    }
+
+    /// Tokens with those in brackets that are learned.
+    fn shown(messages: &[(&str, &str)], unmask: bool) -> String {
+        let names = ["<u>", "<a>", "<e>", "a", "b", "c", "_", "|", "_b"];
+        let messages: Vec<Message> = messages
+            .iter()
+            .map(|(role, content)| Message::new(*role, *content))
+            .collect();
+        let sample = encode(&tokenizer(), &messages, unmask).unwrap();
+        let tokens = sample.input_ids.iter().zip(&sample.is_learned);
+        tokens
+            .map(|(id, is_learned)| match (names[*id as usize], is_learned) {
+                (name, true) => format!("[{name}]"),
+                (name, false) => name.to_owned(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn answers_and_their_end_are_learned_with_tokens_that_begin_before_them() {
+        let chat = [
+            ("user", "ab"),
+            ("assistant", "bc"),
+            ("user", "b"),
+            ("assistant", "a\nb"),
+        ];
+        assert_eq!(
+            shown(&chat, false),
+            "<u>_ab<a>[_b][c][<e>]<u>_b<a>_[a][|][b][<e>]"
+        );
+        assert_eq!(
+            shown(&chat, true),
+            "<u>_[a][b]<a>[_b][c][<e>]<u>[_b]<a>_[a][|][b][<e>]"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use crate::starter::lexicon::Lexicon;
 use crate::starter::relation::{FILLERS, Relation};
 use crate::starter::template::{Context, Template};
 use crate::starter::value::{self, Value};
-use crate::starter::word::{capitalised, proper};
+use crate::starter::word::{capitalised, proper, uncapitalised};
 
 /// A relation with its value and the random words that belong to it.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub enum AnswerStyle {
 impl AnswerStyle {
     /// A style as often as a reader would meet it.
     pub fn draw(rng: &mut Rng) -> Self {
-        match rng.weighted(&[0.6, 0.06, 0.34]) {
+        match rng.weighted(&[0.25, 0.2, 0.55]) {
             0 => Self::Bare,
             1 => Self::Unstopped,
             _ => Self::Sentence,
@@ -132,11 +132,21 @@ impl<'g> Fact<'g> {
             AnswerStyle::Sentence if !known.is_empty() => *rng.pick(&known),
             _ => &self.relation.answers[0],
         };
-        let text = capitalised(&self.render(frame, entity, Mention::Name));
+        let text = self.render(frame, entity, Mention::Name);
         match style {
-            AnswerStyle::Unstopped => text.trim_end_matches('.').to_owned(),
-            _ => ended(&text),
+            AnswerStyle::Sentence => ended(&text),
+            AnswerStyle::Bare => format!("{}.", self.as_in_text(&text)),
+            AnswerStyle::Unstopped => self.as_in_text(&text),
         }
+    }
+
+    /// A short answer as it stands inside a sentence: what a small model learns first is to copy.
+    fn as_in_text(&self, answer: &str) -> String {
+        let answer = answer.trim_end_matches('.');
+        if answer.starts_with(&self.value.text) {
+            return answer.to_owned();
+        }
+        uncapitalised(answer)
     }
 
     /// The fact as a line of a list of data, such as "Founder: Ada Bell", where the relation has such a line.

@@ -21,9 +21,9 @@ pub const END: &str = "<|endoftext|>";
 /// One token for each role, and the end; ids 0 to 3 in this order.
 pub const SPECIAL: [&str; 4] = ["<|system|>", "<|user|>", "<|assistant|>", END];
 
-const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] }}\
+const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|' + message['role'] + '|> ' + message['content'] }}\
 {% if message['role'] == 'assistant' %}{{ '<|endoftext|>' }}{% endif %}{{ '\\n' }}{% endfor %}\
-{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
+{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
 
 /// A byte-level BPE tokenizer.
 pub type Bpe = TokenizerImpl<

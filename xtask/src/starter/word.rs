@@ -168,6 +168,15 @@ pub fn capitalised(word: &str) -> String {
     }
 }
 
+/// The word with a small first letter.
+pub fn uncapitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
 /// Every word with a capital first letter.
 pub fn title(words: &str) -> String {
     words

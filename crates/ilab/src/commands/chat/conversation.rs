@@ -113,8 +113,14 @@ async fn show(
         };
         match event {
             Some(Ok(StreamEvent::Text { text, .. })) => {
-                ui.piece(&text);
-                answer.push_str(&text);
+                // Some models begin with the blank that other templates put before the answer.
+                let text = if answer.is_empty() {
+                    text.trim_start()
+                } else {
+                    &text
+                };
+                ui.piece(text);
+                answer.push_str(text);
             }
             Some(Ok(StreamEvent::Finished { .. })) => {}
             Some(Ok(StreamEvent::Done(_))) | None => return Ok(Ending::Whole),
