@@ -51,12 +51,12 @@ const FIRST: Mix = &[
     (Task::Memorise, 0.20, 200.0),
 ];
 const FULL: Mix = &[
-    (Task::Reading, 0.46, 328.0),
-    (Task::Knowledge, 0.31, 390.0),
-    (Task::Freeform, 0.06, 168.0),
-    (Task::Grounded, 0.04, 259.0),
-    (Task::Language, 0.02, 173.0),
-    (Task::Drill, 0.05, 118.0),
+    (Task::Reading, 0.44, 328.0),
+    (Task::Knowledge, 0.37, 440.0),
+    (Task::Freeform, 0.05, 168.0),
+    (Task::Grounded, 0.03, 259.0),
+    (Task::Language, 0.01, 173.0),
+    (Task::Drill, 0.04, 118.0),
     (Task::Memorise, 0.03, 235.0),
     (Task::ClosedBook, 0.02, 156.0),
     (Task::SmallTalk, 0.01, 83.0),
@@ -74,7 +74,7 @@ impl Stage {
     fn max_bytes(self) -> usize {
         match self {
             Self::First => 700,
-            Self::Full => 1_500,
+            Self::Full => 1_850,
         }
     }
 

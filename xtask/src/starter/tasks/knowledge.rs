@@ -38,10 +38,11 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
         unmask: rng.chance(0.03),
         ..Sample::default()
     };
-    let n_targets = if rng.chance(0.5) {
+    // A pipeline asks once; more questions about the same text are lessons at little cost.
+    let n_targets = if rng.chance(0.1) {
         1
     } else {
-        rng.between(2, 4)
+        rng.between(3, 7)
     };
     for (i, target) in targets.iter().take(n_targets).enumerate() {
         let request = if i == 0 {
