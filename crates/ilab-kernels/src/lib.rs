@@ -10,6 +10,7 @@ pub mod bf16;
 pub mod cross_entropy;
 pub mod exponential;
 pub mod matmul;
+pub mod muon;
 pub mod residual;
 pub mod rms_norm;
 pub mod rope;

@@ -119,6 +119,11 @@ impl Model {
         Self { precision, ..self }
     }
 
+    /// In which precision it multiplies.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The configuration.
     pub fn config(&self) -> &ModelConfig {
         &self.config

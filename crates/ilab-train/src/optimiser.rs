@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var};
 use ilab_kernels::adamw::{AdamW, Schedule, sum_of_squares};
+use ilab_kernels::muon::Muon;
 use ilab_kernels::residual;
+use rayon::prelude::*;
 
 use crate::ops::slice_mut;
 
@@ -43,10 +45,12 @@ impl Gradients {
     }
 }
 
-/// AdamW with its two moments for every weight. Weights of one axis (norms) are not decayed.
+/// AdamW with its two moments for every weight, or Muon for the matrices of the layers. Weights of one axis (norms) are
+/// not decayed.
 #[derive(Debug)]
 pub struct Optimiser {
     adamw: AdamW,
+    muon: Option<Muon>,
     moments: BTreeMap<String, Mutex<Moments>>,
     n_steps: u64,
 }
@@ -59,7 +63,7 @@ struct Moments {
 
 impl Optimiser {
     /// Starts with both moments at zero.
-    pub fn new(adamw: AdamW, weights: &BTreeMap<String, Var>) -> Self {
+    pub fn new(adamw: AdamW, muon: Option<Muon>, weights: &BTreeMap<String, Var>) -> Self {
         let moments = weights.iter().map(|(name, weight)| {
             let n = weight.elem_count();
             (
@@ -72,6 +76,7 @@ impl Optimiser {
         });
         Self {
             adamw,
+            muon,
             moments: moments.collect(),
             n_steps: 0,
         }
@@ -100,28 +105,76 @@ impl Optimiser {
             },
             step: self.n_steps,
         };
-        for (name, weight) in weights {
-            let (Some(gradient), Some(moments)) = (gradients.of(name), self.moments.get(name))
-            else {
-                continue;
-            };
-            let is_decayed = weight.rank() > 1;
-            let adamw = AdamW {
-                weight_decay: if is_decayed {
-                    self.adamw.weight_decay
-                } else {
-                    0.0
-                },
-                ..self.adamw
-            };
-            weight.inplace_op1(&Update {
-                adamw,
+        weights
+            .par_iter()
+            .try_for_each(|(name, weight)| self.update(name, weight, gradients, schedule))?;
+        Ok(norm)
+    }
+
+    fn update(
+        &self,
+        name: &str,
+        weight: &Var,
+        gradients: &Gradients,
+        schedule: Schedule,
+    ) -> Result<()> {
+        let (Some(gradient), Some(moments)) = (gradients.of(name), self.moments.get(name)) else {
+            return Ok(());
+        };
+        let is_of_layer = name.starts_with("model.layers.") && weight.rank() == 2;
+        if let Some(muon) = self.muon.filter(|_| is_of_layer) {
+            let (_, n_columns) = weight.dims2()?;
+            return weight.inplace_op1(&MatrixUpdate {
+                muon,
+                n_columns,
                 gradient,
                 moments,
-                schedule,
-            })?;
+                lr: schedule.lr,
+            });
         }
-        Ok(norm)
+        let is_decayed = weight.rank() > 1;
+        let adamw = AdamW {
+            weight_decay: if is_decayed {
+                self.adamw.weight_decay
+            } else {
+                0.0
+            },
+            ..self.adamw
+        };
+        weight.inplace_op1(&Update {
+            adamw,
+            gradient,
+            moments,
+            schedule,
+        })
+    }
+}
+
+/// Muon on the storage of one weight; the first moment is its momentum. It has no use for the size of a gradient.
+struct MatrixUpdate<'a> {
+    muon: Muon,
+    n_columns: usize,
+    gradient: &'a [f32],
+    moments: &'a Mutex<Moments>,
+    lr: f32,
+}
+
+impl InplaceOp1 for MatrixUpdate<'_> {
+    fn name(&self) -> &'static str {
+        "muon"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let weight = slice_mut(storage, layout)?;
+        self.muon.step(
+            weight,
+            &mut moments.first,
+            self.gradient,
+            self.n_columns,
+            self.lr,
+        );
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use ilab_train::dataset::Dataset;
 use ilab_train::initialise;
 use ilab_train::metrics::{MetricsFile, StepMetrics};
 use ilab_train::packing::Batch;
-use ilab_train::trainer::{TrainOptions, Trainer};
+use ilab_train::trainer::{MatrixOptimiser, TrainOptions, Trainer};
 use ilab_weights::config::ModelConfig;
 use ilab_weights::safetensors::FloatType;
 use serde_json::json;
@@ -71,6 +71,7 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         learning_rate: args.learning_rate,
         warmup_steps: 100,
         weight_decay: 0.1,
+        matrices: MatrixOptimiser::Muon,
         max_grad_norm: 1.0,
         random_seed: SEED,
     };
