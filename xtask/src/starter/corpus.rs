@@ -38,6 +38,8 @@ pub enum Task {
 pub enum Stage {
     /// Short texts and copying only: a model that can copy learns the rest faster.
     First,
+    /// Few relations in few words: finding the answer by the meaning of the question.
+    Narrow,
     /// All tasks.
     Full,
 }
@@ -49,6 +51,11 @@ const FIRST: Mix = &[
     (Task::Reading, 0.45, 130.0),
     (Task::Drill, 0.35, 118.0),
     (Task::Memorise, 0.20, 200.0),
+];
+const NARROW: Mix = &[
+    (Task::Reading, 0.75, 160.0),
+    (Task::Knowledge, 0.2, 350.0),
+    (Task::Drill, 0.05, 118.0),
 ];
 const FULL: Mix = &[
     (Task::Reading, 0.44, 328.0),
@@ -66,6 +73,7 @@ impl Stage {
     fn mix(self) -> Mix {
         match self {
             Self::First => FIRST,
+            Self::Narrow => NARROW,
             Self::Full => FULL,
         }
     }
@@ -74,6 +82,7 @@ impl Stage {
     fn max_bytes(self) -> usize {
         match self {
             Self::First => 700,
+            Self::Narrow => 1_200,
             Self::Full => 1_850,
         }
     }
@@ -82,6 +91,7 @@ impl Stage {
     fn max_facts(self) -> usize {
         match self {
             Self::First => 3,
+            Self::Narrow => 5,
             Self::Full => 9,
         }
     }
@@ -175,7 +185,10 @@ impl<'g> Corpus<'g> {
 
 /// Writes the JSON lines of a plan.
 pub fn write(path: &Path, plan: &Plan) -> Result<(), StarterError> {
-    let grammar = Grammar::embedded(plan.split)?;
+    let mut grammar = Grammar::embedded(plan.split)?;
+    if plan.stage == Stage::Narrow {
+        grammar = grammar.narrowed();
+    }
     let corpus = Corpus::new(&grammar, plan.stage)?;
     let mut rng = rng(plan.seed, "starter corpus");
     let mut failed = None;

@@ -12,8 +12,9 @@ use ilab_train::checkpoint;
 use ilab_train::dataset::Dataset;
 use ilab_train::initialise;
 use ilab_train::metrics::{MetricsFile, StepMetrics};
+use ilab_train::model::Model;
 use ilab_train::packing::Batch;
-use ilab_train::trainer::{MatrixOptimiser, TrainOptions, Trainer};
+use ilab_train::trainer::{MatrixOptimiser, TrainError, TrainOptions, Trainer};
 use ilab_weights::config::ModelConfig;
 use ilab_weights::safetensors::FloatType;
 use serde_json::json;
@@ -76,7 +77,7 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         random_seed: SEED,
     };
     let model = match &args.from {
-        Some(folder) => ilab_train::model::Model::from_dir(folder, MAX_SEQ_LEN)?,
+        Some(folder) => Model::from_dir(folder, MAX_SEQ_LEN)?,
         None => initialise::random(config(), MAX_SEQ_LEN, SEED)?,
     };
     let model = model.with_precision(Precision::Bf16);
@@ -97,12 +98,36 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         }
         if step.step % STEPS_PER_MEASUREMENT == 0 || step.is_epoch_end {
             let (loss, _) = trainer.loss_and_gradients(&dev, &cancel)?;
-            metrics.append(&json!({"step": step.step, "dev_loss": loss}))?;
-            report(&format!("step {} dev loss {loss:.4}", step.step));
+            let right = share_of_right_answers(trainer.model(), &dev[0])?;
+            metrics.append(&json!({"step": step.step, "dev_loss": loss, "dev_right": right}))?;
+            report(&format!(
+                "step {} dev loss {loss:.4}, {:.1} % of answers right in every token",
+                step.step,
+                100.0 * right
+            ));
             save(&trainer, &args.tokenizer, &args.out)?;
         }
     }
     Ok(())
+}
+
+/// The share of learned texts whose every token is the most likely one after those before it: the loss hides a first token
+/// that is always wrong.
+fn share_of_right_answers(model: &Model, batch: &Batch) -> Result<f64, StarterError> {
+    let logits = model.logits(batch).map_err(TrainError::from)?;
+    let best: Vec<u32> = logits
+        .argmax(1)
+        .and_then(|best| best.to_vec1())
+        .map_err(TrainError::from)?;
+    let (mut n, mut n_right) = (0, 0);
+    let rows: Vec<_> = batch.targets.iter().zip(&best).collect();
+    for answer in rows.split(|(target, _)| target.is_none()) {
+        if !answer.is_empty() {
+            n += 1;
+            n_right += usize::from(answer.iter().all(|(target, best)| **target == Some(**best)));
+        }
+    }
+    Ok(n_right as f64 / n.max(1) as f64)
 }
 
 /// Six layers, 256 wide: every width is a multiple of 256, so that all quantised types apply.
