@@ -1,9 +1,6 @@
 //! `ilab data generate`.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
 
 use ilab_testkit::fake_teacher::{FakeTeacher, Reply};
 use ilab_testkit::tiny_llama;
@@ -15,7 +12,7 @@ use crate::program::Program;
 const DOCUMENT: &str = "# The brill\n\nThe brill is a small animal of the hills. It has six legs.\n\n## Food\n\nIt eats moss and fog.\n\n## Home\n\nIts home is a bowl of clay.\n";
 
 /// A program with a taxonomy of a knowledge leaf and a skill.
-fn program() -> Program {
+pub fn program() -> Program {
     let program = Program::new();
     program.write("taxonomy/knowledge/brill/documents/brill.md", DOCUMENT);
     program.write("taxonomy/knowledge/brill/qna.yaml", knowledge("*.md"));
@@ -47,7 +44,7 @@ fn knowledge(pattern: &str) -> String {
 }
 
 /// Answers that follow from the prompt and the seed, as those of a model do.
-fn teach(request: &Value) -> Reply {
+pub fn teach(request: &Value) -> Reply {
     let seed = request["seed"].as_u64().unwrap();
     let prompt = request["messages"][0]["content"].as_str().unwrap();
     let n_choices = request["n"].as_u64().unwrap_or(1);
@@ -61,7 +58,7 @@ fn teach(request: &Value) -> Reply {
     Reply::answers((0..n_choices).map(|choice| answer(seed + choice)))
 }
 
-fn arguments<'a>(url: &'a str, output: &'a str) -> Vec<&'a str> {
+pub fn arguments<'a>(url: &'a str, output: &'a str) -> Vec<&'a str> {
     let mut arguments = vec![
         "data",
         "generate",
@@ -328,111 +325,4 @@ fn documents_come_from_a_git_repository_at_its_commit() {
     std::fs::remove_dir_all(program.path("origin")).unwrap();
     let shown = program.run(&arguments);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
-}
-
-/// Every file of a run by its name, with the time taken out.
-fn dataset(directory: &Path) -> BTreeMap<PathBuf, String> {
-    fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, paths)
-            } else {
-                paths.push(path)
-            }
-        }
-    }
-    let mut paths = Vec::new();
-    walk(directory, &mut paths);
-    let train = paths.iter().find_map(|path| {
-        path.file_name()?
-            .to_str()?
-            .strip_prefix("train_")?
-            .strip_suffix(".jsonl")
-    });
-    let time = train.unwrap().to_owned();
-    let steady = |text: &str| text.replace(&time, "TIME");
-    let relative = |path: &Path| {
-        PathBuf::from(steady(
-            path.strip_prefix(directory).unwrap().to_str().unwrap(),
-        ))
-    };
-    paths
-        .iter()
-        .map(|path| {
-            (
-                relative(path),
-                steady(&std::fs::read_to_string(path).unwrap()),
-            )
-        })
-        .collect()
-}
-
-/// The datasets below a folder, without the journal.
-fn datasets(folder: &Path) -> Vec<BTreeMap<PathBuf, String>> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let is_run = |path: &PathBuf| {
-        path.is_dir() && !path.file_name().unwrap().to_str().unwrap().starts_with('.')
-    };
-    entries.filter(is_run).map(|path| dataset(&path)).collect()
-}
-
-#[test]
-fn a_run_killed_ten_times_gives_the_dataset_of_an_undisturbed_one() {
-    let program = program();
-    let slow = |request: &Value| teach(request).after(Duration::from_millis(30));
-    let flags = [
-        "--sdg-scale-factor",
-        "40",
-        "--num-cpus",
-        "4",
-        "--seed",
-        "11",
-    ];
-
-    let teacher = FakeTeacher::start(slow);
-    let url = teacher.url();
-    let shown = program.run(&[arguments(&url, "undisturbed"), flags.to_vec()].concat());
-    assert!(shown.starts_with("exit code: 0"), "{shown}");
-    let n_needed = teacher.n_requests();
-
-    let teacher = FakeTeacher::start(slow);
-    let url = teacher.url();
-    let arguments = [arguments(&url, "disturbed"), flags.to_vec()].concat();
-    let mut n_killed = 0;
-    // Moments spread by a linear congruential generator: at start-up, in the middle of answers, between them.
-    let mut random = 20_260_101_u32;
-    for _ in 0..10 {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let mut child = program
-            .command(&arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(u64::from(random >> 16) % 250));
-        child.kill().unwrap();
-        n_killed += usize::from(child.wait().unwrap().code().is_none());
-    }
-    assert!(
-        n_killed >= 5,
-        "only {n_killed} runs were killed before they ended"
-    );
-    let shown = program.run(&arguments);
-    assert!(shown.starts_with("exit code: 0"), "{shown}");
-
-    let undisturbed = datasets(&program.path("undisturbed"));
-    assert_eq!(undisturbed.len(), 1);
-    for disturbed in datasets(&program.path("disturbed")) {
-        assert_eq!(disturbed, undisturbed[0]);
-    }
-    // Only what was under way when the program was killed is asked for again.
-    let n_asked = teacher.n_requests();
-    assert!(
-        n_asked <= n_needed + 10 * 4,
-        "{n_asked} requests instead of {n_needed}"
-    );
-    assert!(n_needed >= 100);
 }

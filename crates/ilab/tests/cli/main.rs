@@ -8,6 +8,7 @@ mod convert;
 mod generate;
 mod program;
 mod quickstart;
+mod resume;
 mod serve;
 mod taxonomy;
 mod train;

@@ -1,7 +1,11 @@
 //! `ilab quickstart`.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use ilab_testkit::tiny_llama;
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use crate::program::Program;
 
@@ -111,4 +115,79 @@ fn a_student_without_weights_is_told() {
     error: `tiny` has no `model.safetensors`
     hint: `--model` takes a Hugging Face folder with its weights in one `model.safetensors`
     ");
+}
+
+/// The words of a text alone, as the program compares questions.
+fn words(text: &str) -> String {
+    let letters = text.to_lowercase();
+    let words = letters.split(|letter: char| !letter.is_alphanumeric());
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn json_lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_sample_is_taught_from_the_taxonomy_to_an_answer_over_http() {
+    let program = Program::new();
+    let output = program
+        .command(&["quickstart", "--keep", "kept", "--json"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{shown}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<_> = report["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| &stage["name"])
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "prepare",
+            "diff",
+            "generate",
+            "ask before",
+            "train",
+            "convert",
+            "ask after",
+            "serve"
+        ]
+    );
+    let accuracy = |key: &str| report[key].as_f64().unwrap();
+    assert_eq!(report["n_questions"], 28);
+    assert!(accuracy("accuracy_before") <= 0.2, "{report}");
+    assert!(
+        accuracy("accuracy_after") > accuracy("accuracy_before"),
+        "{report}"
+    );
+    assert!(!report["answer"].as_str().unwrap().is_empty());
+
+    // What the exam asks is not in what was learned.
+    let asked: HashSet<String> = json_lines(&program.path("kept/questions.jsonl"))
+        .iter()
+        .map(|line| words(line["question"].as_str().unwrap()))
+        .collect();
+    assert_eq!(asked.len(), 28);
+    let learned = json_lines(&program.path("kept/training.jsonl"));
+    assert_eq!(report["n_training_samples"], learned.len());
+    for sample in &learned {
+        for message in sample["messages"].as_array().unwrap() {
+            let text = message["content"].as_str().unwrap();
+            assert!(!asked.contains(&words(text)), "{text}");
+        }
+    }
+    for file in report["files"].as_array().unwrap() {
+        let path = program.path(file.as_str().unwrap());
+        assert!(path.exists(), "{}", path.display());
+    }
 }

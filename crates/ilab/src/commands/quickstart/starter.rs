@@ -17,8 +17,29 @@ const NAMES: [&str; 7] = [
     "chat_template.jinja",
 ];
 
-/// The starter model's files by name.
-const STARTER: &[(&str, &[u8])] = &[];
+/// The starter model's files by name; its card in the same folder says how it was made.
+const STARTER: [(&str, &[u8]); 5] = [
+    (
+        "config.json",
+        include_bytes!("../../../starter/config.json"),
+    ),
+    (
+        "model.safetensors",
+        include_bytes!("../../../starter/model.safetensors"),
+    ),
+    (
+        "tokenizer.json",
+        include_bytes!("../../../starter/tokenizer.json"),
+    ),
+    (
+        "tokenizer_config.json",
+        include_bytes!("../../../starter/tokenizer_config.json"),
+    ),
+    (
+        "special_tokens_map.json",
+        include_bytes!("../../../starter/special_tokens_map.json"),
+    ),
+];
 
 /// There is no student.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +52,13 @@ pub(super) enum StudentError {
         path: PathBuf,
         missing: &'static str,
     },
-    /// This build was made without it.
-    #[error("this program carries no starter model")]
-    NotCarried,
 }
 
 impl Hint for StudentError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Io(error) => error.hints(),
-            Self::Incomplete { .. } | Self::NotCarried => vec![
+            Self::Incomplete { .. } => vec![
                 "`--model` takes a Hugging Face folder with its weights in one `model.safetensors`"
                     .to_owned(),
             ],
@@ -51,9 +69,6 @@ impl Hint for StudentError {
 /// Writes the starter model, or a copy of the model in `other`, into `folder`.
 pub(super) fn write(folder: &Path, other: Option<&Path>) -> Result<(), StudentError> {
     let Some(other) = other else {
-        if STARTER.is_empty() {
-            return Err(StudentError::NotCarried);
-        }
         for (name, bytes) in STARTER {
             atomic::write(folder.join(name), bytes)?;
         }
