@@ -18,15 +18,12 @@ const WORDS_PER_BLOCK: usize = 512;
 const ROWS_PER_TASK: usize = 30 * TILE_ROWS;
 
 /// Whether this processor multiplies bf16 faster than f32.
-pub fn is_available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512bf16")
+pub(crate) fn is_available() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16")
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512bw")
         && std::arch::is_x86_feature_detected!("avx512dq")
-        && std::arch::is_x86_feature_detected!("avx512vl");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+        && std::arch::is_x86_feature_detected!("avx512vl")
 }
 
 /// `out = keep · out + scale · bf16(a) · bf16(b)` with f32 sums; `out` is row-major and dense.
@@ -48,7 +45,6 @@ pub(crate) fn matmul(
         let first = task * ROWS_PER_TASK;
         let a = a.rows(first..first + out.len() / n);
         // SAFETY: the processor has these instructions, see above.
-        #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         unsafe {
             part(out, keep, scale, a, &packed, n);
@@ -144,7 +140,6 @@ fn rounded(value: f32) -> u32 {
 }
 
 /// One task: some rows of the product.
-#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 fn part(out: &mut [f32], keep: f32, scale: f32, a: View<'_>, b: &Packed, n: usize) {
     let n_rows = out.len() / n;
@@ -196,7 +191,6 @@ fn store(out: &mut [f32], sums: &[f32], keep: f32, scale: f32) {
 }
 
 /// `tile = left · right` over the words of one block.
-#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn multiply(tile: &mut [f32; TILE_ROWS * TILE_COLUMNS], left: &[u32], right: &[u32]) {
     use std::arch::x86_64::{

@@ -6,7 +6,8 @@
 
 pub mod adamw;
 pub mod attention;
-pub mod bf16;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 pub mod cross_entropy;
 pub mod exponential;
 pub mod matmul;

@@ -189,18 +189,20 @@ impl Precision {
         b: View<'_>,
         threads: Threads,
     ) {
-        let is_worth_packing = a.n_rows > 16 && a.n_columns > 16 && b.n_columns > 16;
-        if self == Self::Bf16 && is_worth_packing && crate::bf16::is_available() {
-            assert_eq!(a.n_columns, b.n_rows, "inner sizes differ");
-            assert_eq!(
-                out.len(),
-                a.n_rows * b.n_columns,
-                "the product has another size"
-            );
-            crate::bf16::matmul(out, keep, scale, a, b, threads);
-        } else {
-            matmul(out, keep, scale, a, b, threads);
+        #[cfg(target_arch = "x86_64")]
+        {
+            let is_worth_packing = a.n_rows > 16 && a.n_columns > 16 && b.n_columns > 16;
+            if self == Self::Bf16 && is_worth_packing && crate::bf16::is_available() {
+                assert_eq!(a.n_columns, b.n_rows, "inner sizes differ");
+                assert_eq!(
+                    out.len(),
+                    a.n_rows * b.n_columns,
+                    "the product has another size"
+                );
+                return crate::bf16::matmul(out, keep, scale, a, b, threads);
+            }
         }
+        matmul(out, keep, scale, a, b, threads);
     }
 }
 

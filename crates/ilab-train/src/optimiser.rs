@@ -122,27 +122,19 @@ impl Optimiser {
             return Ok(());
         };
         let is_of_layer = name.starts_with("model.layers.") && weight.rank() == 2;
-        if let Some(muon) = self.muon.filter(|_| is_of_layer) {
-            let (_, n_columns) = weight.dims2()?;
-            return weight.inplace_op1(&MatrixUpdate {
+        let rule = match self.muon {
+            Some(muon) if is_of_layer => Rule::Muon {
                 muon,
-                n_columns,
-                gradient,
-                moments,
-                lr: schedule.lr,
-            });
-        }
-        let is_decayed = weight.rank() > 1;
-        let adamw = AdamW {
-            weight_decay: if is_decayed {
-                self.adamw.weight_decay
-            } else {
-                0.0
+                n_columns: weight.dims2()?.1,
             },
-            ..self.adamw
+            _ if weight.rank() > 1 => Rule::AdamW(self.adamw),
+            _ => Rule::AdamW(AdamW {
+                weight_decay: 0.0,
+                ..self.adamw
+            }),
         };
         weight.inplace_op1(&Update {
-            adamw,
+            rule,
             gradient,
             moments,
             schedule,
@@ -150,37 +142,15 @@ impl Optimiser {
     }
 }
 
-/// Muon on the storage of one weight; the first moment is its momentum. It has no use for the size of a gradient.
-struct MatrixUpdate<'a> {
-    muon: Muon,
-    n_columns: usize,
-    gradient: &'a [f32],
-    moments: &'a Mutex<Moments>,
-    lr: f32,
+/// How a weight is updated. Muon keeps its momentum in the first moment and has no use for the size of a gradient.
+enum Rule {
+    AdamW(AdamW),
+    Muon { muon: Muon, n_columns: usize },
 }
 
-impl InplaceOp1 for MatrixUpdate<'_> {
-    fn name(&self) -> &'static str {
-        "muon"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
-        let weight = slice_mut(storage, layout)?;
-        self.muon.step(
-            weight,
-            &mut moments.first,
-            self.gradient,
-            self.n_columns,
-            self.lr,
-        );
-        Ok(())
-    }
-}
-
-/// AdamW on the storage of one weight.
+/// An update of the storage of one weight.
 struct Update<'a> {
-    adamw: AdamW,
+    rule: Rule,
     gradient: &'a [f32],
     moments: &'a Mutex<Moments>,
     schedule: Schedule,
@@ -188,19 +158,19 @@ struct Update<'a> {
 
 impl InplaceOp1 for Update<'_> {
     fn name(&self) -> &'static str {
-        "adamw"
+        "optimiser"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
         let Moments { first, second } = &mut *moments;
-        self.adamw.step(
-            slice_mut(storage, layout)?,
-            first,
-            second,
-            self.gradient,
-            self.schedule,
-        );
+        let weight = slice_mut(storage, layout)?;
+        match self.rule {
+            Rule::AdamW(adamw) => adamw.step(weight, first, second, self.gradient, self.schedule),
+            Rule::Muon { muon, n_columns } => {
+                muon.step(weight, first, self.gradient, n_columns, self.schedule.lr);
+            }
+        }
         Ok(())
     }
 }

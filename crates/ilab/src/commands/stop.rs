@@ -67,7 +67,7 @@ impl StopSignals {
 /// Sets `cancel` at the first request to stop, while the returned runtime lives.
 pub(crate) fn cancel_on_signal(cancel: &Cancel) -> Result<Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(no_runtime)?;

@@ -326,3 +326,27 @@ fn documents_come_from_a_git_repository_at_its_commit() {
     let shown = program.run(&arguments);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
 }
+
+#[test]
+fn the_longest_answer_is_the_pipelines_unless_the_configuration_was_changed() {
+    let program = program();
+    let max_tokens = |configured: u32, output| {
+        let config = format!("generate:\n  max_num_tokens: {configured}\n");
+        program.write("config.yaml", config);
+        let teacher = FakeTeacher::start(teach);
+        let url = teacher.url();
+        let flags = ["--config", "config.yaml", "--sdg-scale-factor", "1"];
+        let shown = program.run(&[arguments(&url, output), flags.to_vec()].concat());
+        assert!(shown.starts_with("exit code: 0"), "{shown}");
+        let mut asked: Vec<u64> = teacher
+            .requests()
+            .iter()
+            .filter_map(|request| request.body["max_tokens"].as_u64())
+            .collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    };
+    assert_eq!(max_tokens(4096, "unchanged"), [256, 512]);
+    assert_eq!(max_tokens(77, "changed"), [77]);
+}

@@ -173,7 +173,8 @@ mod tests {
             } else {
                 Ok(StreamEvent::Text {
                     choice_idx: 0,
-                    text: messages.len().to_string(),
+                    // With the blank that some models begin with, which is not part of the answer.
+                    text: format!(" {}", messages.len()),
                     logprobs: Vec::new(),
                 })
             };

@@ -15,10 +15,8 @@ mod training_data;
 
 use ilab_base::atomic;
 use ilab_base::cancel::Cancel;
-use tokio::runtime::Runtime;
 
-use crate::commands::serve::no_runtime;
-use crate::commands::stop::StopSignals;
+use crate::commands::stop::cancel_on_signal;
 use crate::error::{CommandError, CommandResult};
 use crate::settings::QuickstartSettings;
 use crate::ui::Ui;
@@ -30,13 +28,8 @@ use stages::Stages;
 
 /// Teaches the topic and says what came of it.
 pub(crate) fn run(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(no_runtime)?;
     let cancel = Cancel::new();
-    cancel_on_signal(&runtime, &cancel)?;
+    let runtime = cancel_on_signal(&cancel)?;
     let folder = Folder::prepare(settings.keep.as_deref())?;
     let mut stages = Stages::new(ui, cancel.clone());
     let lesson = Lesson {
@@ -52,19 +45,6 @@ pub(crate) fn run(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
         Err(error) => Err(error),
         Ok(taught) => conclude(taught, stages, &folder, settings.is_json, ui),
     }
-}
-
-fn cancel_on_signal(runtime: &Runtime, cancel: &Cancel) -> CommandResult {
-    let mut signals = {
-        let _inside = runtime.enter();
-        StopSignals::listen().map_err(no_runtime)?
-    };
-    let cancel = cancel.clone();
-    runtime.spawn(async move {
-        signals.next().await;
-        cancel.cancel();
-    });
-    Ok(())
 }
 
 /// Writes the result into the folder and onto the screen.
