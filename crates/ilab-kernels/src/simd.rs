@@ -3,7 +3,7 @@
 //! A loop in a crate that is built for every x86-64 gets the vectors of 2003. Here the same loop is compiled three times
 //! and the processor picks.
 
-/// Runs `work` compiled for AVX512, AVX2 with FMA, or the baseline, whichever is the widest the processor has.
+/// Runs `work` compiled for AVX512, AVX2, or the baseline, whichever is the widest the processor has.
 ///
 /// Loops are compiled anew only where they are inlined: what `work` calls has to be `#[inline(always)]`. Sums have to be
 /// written in lanes, since the compiler never reorders additions. The result is the same with any of the three.
