@@ -38,8 +38,8 @@ pub enum Task {
 pub enum Stage {
     /// Short texts and copying only: a model that can copy learns the rest faster.
     First,
-    /// Few relations in few words: finding the answer by the meaning of the question.
-    Narrow,
+    /// Plain sentences: finding the one that answers, and asking about one.
+    Plain,
     /// All tasks.
     Full,
 }
@@ -52,20 +52,15 @@ const FIRST: Mix = &[
     (Task::Drill, 0.35, 118.0),
     (Task::Memorise, 0.20, 200.0),
 ];
-const NARROW: Mix = &[
-    (Task::Reading, 0.75, 160.0),
-    (Task::Knowledge, 0.2, 350.0),
-    (Task::Drill, 0.05, 118.0),
-];
-const FULL: Mix = &[
-    (Task::Reading, 0.44, 328.0),
-    (Task::Knowledge, 0.37, 440.0),
+const LATER: Mix = &[
+    (Task::Knowledge, 0.53, 380.0),
+    (Task::Reading, 0.22, 300.0),
+    (Task::ClosedBook, 0.06, 180.0),
+    (Task::Memorise, 0.05, 235.0),
     (Task::Freeform, 0.05, 168.0),
+    (Task::Drill, 0.04, 118.0),
     (Task::Grounded, 0.03, 259.0),
     (Task::Language, 0.01, 173.0),
-    (Task::Drill, 0.04, 118.0),
-    (Task::Memorise, 0.03, 235.0),
-    (Task::ClosedBook, 0.02, 156.0),
     (Task::SmallTalk, 0.01, 83.0),
 ];
 
@@ -73,8 +68,7 @@ impl Stage {
     fn mix(self) -> Mix {
         match self {
             Self::First => FIRST,
-            Self::Narrow => NARROW,
-            Self::Full => FULL,
+            Self::Plain | Self::Full => LATER,
         }
     }
 
@@ -82,7 +76,7 @@ impl Stage {
     fn max_bytes(self) -> usize {
         match self {
             Self::First => 700,
-            Self::Narrow => 1_200,
+            Self::Plain => 1_600,
             Self::Full => 1_850,
         }
     }
@@ -91,7 +85,7 @@ impl Stage {
     fn max_facts(self) -> usize {
         match self {
             Self::First => 3,
-            Self::Narrow => 5,
+            Self::Plain => 8,
             Self::Full => 9,
         }
     }
@@ -186,8 +180,8 @@ impl<'g> Corpus<'g> {
 /// Writes the JSON lines of a plan.
 pub fn write(path: &Path, plan: &Plan) -> Result<(), StarterError> {
     let mut grammar = Grammar::embedded(plan.split)?;
-    if plan.stage == Stage::Narrow {
-        grammar = grammar.narrowed();
+    if plan.stage == Stage::Plain {
+        grammar = grammar.plain();
     }
     let corpus = Corpus::new(&grammar, plan.stage)?;
     let mut rng = rng(plan.seed, "starter corpus");

@@ -2,6 +2,7 @@
 
 use ilab_base::seed::Rng;
 
+use crate::starter::decoration;
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::{self, Entity, SUBJECTS};
 use crate::starter::fact::{AnswerStyle, Fact, Mention};
@@ -66,9 +67,10 @@ impl Document<'_> {
 
 /// A question about this fact.
 pub fn ask(rng: &mut Rng, fact: &Fact<'_>, entity: &Entity, style: AnswerStyle) -> QuestionAnswer {
+    let question = fact.question(rng);
     QuestionAnswer {
-        question: fact.question(rng, entity, Mention::Name),
-        answer: fact.answer(rng, entity, style),
+        question: fact.asked(question, entity),
+        answer: fact.answer(rng, entity, question, style),
         value: fact.value.text.clone(),
     }
 }
@@ -93,7 +95,12 @@ pub fn of_kind<'g>(
     let entity = entity::draw(rng, &grammar.lexicon, kind);
     let mut facts = grammar.facts(rng, kind, n_facts);
     let intro = intro::sentence(rng, &grammar.lexicon, &entity);
-    let mut sentences = vec![intro.sentence.clone()];
+    // A piece from the middle of a longer text does not say what the thing is.
+    let mut sentences = if rng.chance(0.3) {
+        Vec::new()
+    } else {
+        vec![intro.sentence.clone()]
+    };
     let mut data_lines = Vec::new();
     let data_share = if rng.chance(0.12) { 0.5 } else { 0.0 };
     for fact in &mut facts {
@@ -106,7 +113,10 @@ pub fn of_kind<'g>(
             Some(line) => data_lines.push(line),
             None => {
                 let mention = mention(rng);
-                let sentence = fact.state(rng, &grammar.lexicon, &entity, mention);
+                let mut sentence = fact.state(rng, &grammar.lexicon, &entity, mention);
+                if rng.chance(0.15) {
+                    sentence = decoration::draw(rng, &grammar.lexicon, &entity, &sentence);
+                }
                 joining::append(rng, &mut sentences, &entity, sentence);
             }
         }

@@ -7,7 +7,7 @@ use ilab_base::seed::Rng;
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::Entity;
 use crate::starter::lexicon::Lexicon;
-use crate::starter::relation::{FILLERS, Relation};
+use crate::starter::relation::{FILLERS, Question, Relation};
 use crate::starter::template::{Context, Template};
 use crate::starter::value::{self, Value};
 use crate::starter::word::{capitalised, proper, uncapitalised};
@@ -18,6 +18,8 @@ pub struct Fact<'g> {
     pub relation: &'g Relation,
     pub value: Value,
     fillers: BTreeMap<String, String>,
+    /// The frame that a document states it with.
+    stated: Option<&'g Template>,
 }
 
 /// How the subject is called in a statement.
@@ -27,6 +29,8 @@ pub enum Mention {
     /// "the bridge"
     Head,
     Pronoun,
+    /// The name, also where the frame starts with a pronoun.
+    Resolved,
 }
 
 /// How an answer looks.
@@ -36,17 +40,20 @@ pub enum AnswerStyle {
     Bare,
     /// The value alone.
     Unstopped,
-    /// A whole sentence.
+    /// A whole sentence in the words of the question.
     Sentence,
+    /// The sentence of the document, with the name for a pronoun.
+    Stated,
 }
 
 impl AnswerStyle {
     /// A style as often as a reader would meet it.
     pub fn draw(rng: &mut Rng) -> Self {
-        match rng.weighted(&[0.25, 0.2, 0.55]) {
+        match rng.weighted(&[0.2, 0.08, 0.62, 0.1]) {
             0 => Self::Bare,
             1 => Self::Unstopped,
-            _ => Self::Sentence,
+            2 => Self::Sentence,
+            _ => Self::Stated,
         }
     }
 }
@@ -58,13 +65,15 @@ impl<'g> Fact<'g> {
             relation,
             value: value::draw(rng, lexicon, &relation.value_kind),
             fillers: BTreeMap::new(),
+            stated: None,
         }
     }
 
     /// Fills all slots, for a question without a statement.
     pub fn fill_all(&mut self, rng: &mut Rng, lexicon: &Lexicon) {
         let relation = self.relation;
-        for frame in relation.questions.iter().chain(&relation.answers) {
+        let asked = relation.questions.iter().map(|question| &question.asked);
+        for frame in asked.chain(&relation.answers) {
             for slot in frame.slots() {
                 self.draw_filler(rng, lexicon, slot);
             }
@@ -79,16 +88,21 @@ impl<'g> Fact<'g> {
         entity: &Entity,
         mention: Mention,
     ) -> String {
-        let frames = match mention {
-            Mention::Pronoun if !self.relation.pronoun_statements.is_empty() => {
-                &self.relation.pronoun_statements
-            }
-            _ => &self.relation.statements,
-        };
         let relation = self.relation;
+        let frames = match mention {
+            Mention::Pronoun if !relation.pronoun_statements.is_empty() => {
+                &relation.pronoun_statements
+            }
+            _ => &relation.statements,
+        };
         let answerable: Vec<&Template> = frames
             .iter()
-            .filter(|frame| relation.questions.iter().any(|q| fillers_within(q, frame)))
+            .filter(|frame| {
+                relation
+                    .questions
+                    .iter()
+                    .any(|q| fillers_within(&q.asked, frame))
+            })
             .collect();
         let frame = if answerable.is_empty() {
             rng.pick(&relation.statements)
@@ -98,46 +112,80 @@ impl<'g> Fact<'g> {
         for slot in frame.slots() {
             self.draw_filler(rng, lexicon, slot);
         }
+        self.stated = Some(frame);
         ended(&self.render(frame, entity, mention))
     }
 
-    /// A question that the statement answers and that names the subject.
-    pub fn question(&self, rng: &mut Rng, entity: &Entity, mention: Mention) -> String {
-        let known: Vec<&Template> = self
-            .relation
-            .questions
+    /// A question that the statement answers.
+    pub fn question(&self, rng: &mut Rng) -> &'g Question {
+        let questions = &self.relation.questions;
+        let known: Vec<&Question> = questions
             .iter()
-            .filter(|q| self.is_filled(q))
+            .filter(|question| self.is_filled(&question.asked))
             .collect();
-        let frame = if known.is_empty() {
-            &self.relation.questions[0]
+        if known.is_empty() {
+            &questions[0]
         } else {
             *rng.pick(&known)
-        };
-        capitalised(&self.render(frame, entity, mention))
+        }
+    }
+
+    /// The text of a question; it names the subject.
+    pub fn asked(&self, question: &Question, entity: &Entity) -> String {
+        capitalised(&self.render(&question.asked, entity, Mention::Name))
     }
 
     /// Whether one of its questions can be asked after the statement that was made.
     pub fn is_askable(&self) -> bool {
-        self.relation.questions.iter().any(|q| self.is_filled(q))
+        self.relation
+            .questions
+            .iter()
+            .any(|q| self.is_filled(&q.asked))
     }
 
-    /// The answer.
-    pub fn answer(&self, rng: &mut Rng, entity: &Entity, style: AnswerStyle) -> String {
-        let known: Vec<&Template> = self.relation.answers[1..]
-            .iter()
-            .filter(|a| self.is_filled(a))
-            .collect();
+    /// The answer to a question.
+    pub fn answer(
+        &self,
+        rng: &mut Rng,
+        entity: &Entity,
+        question: &Question,
+        style: AnswerStyle,
+    ) -> String {
+        let short =
+            || self.as_in_text(&self.render(&self.relation.answers[0], entity, Mention::Name));
         let frame = match style {
-            AnswerStyle::Sentence if !known.is_empty() => *rng.pick(&known),
-            _ => &self.relation.answers[0],
+            AnswerStyle::Bare => return format!("{}.", short()),
+            AnswerStyle::Unstopped => return short(),
+            AnswerStyle::Stated => self.restating(),
+            AnswerStyle::Sentence => question
+                .restated
+                .as_ref()
+                .filter(|frame| self.is_filled(frame)),
         };
-        let text = self.render(frame, entity, Mention::Name);
-        match style {
-            AnswerStyle::Sentence => ended(&text),
-            AnswerStyle::Bare => format!("{}.", self.as_in_text(&text)),
-            AnswerStyle::Unstopped => self.as_in_text(&text),
-        }
+        let frame = frame.unwrap_or_else(|| {
+            let known: Vec<&Template> = self.sentences().collect();
+            if known.is_empty() {
+                &self.relation.answers[0]
+            } else {
+                *rng.pick(&known)
+            }
+        });
+        ended(&self.render(frame, entity, Mention::Resolved))
+    }
+
+    /// Answers in whole sentences.
+    fn sentences(&self) -> impl Iterator<Item = &'g Template> {
+        let answers = &self.relation.answers[1..];
+        answers.iter().filter(|a| self.is_filled(a))
+    }
+
+    /// The frame of the document's sentence where it names the subject once its first pronoun is resolved; else a plain one.
+    fn restating(&self) -> Option<&'g Template> {
+        let names = |frame: &Template| frame.slots().any(|slot| slot == "X");
+        let starts_with_it = |frame: &Template| frame.slots().next() == Some("It");
+        self.stated
+            .filter(|frame| names(frame) || starts_with_it(frame))
+            .or_else(|| self.sentences().find(|frame| names(frame)))
     }
 
     /// A short answer as it stands inside a sentence: what a small model learns first is to copy.
@@ -179,6 +227,7 @@ impl<'g> Fact<'g> {
         match slot {
             "X" if mention == Mention::Head => format!("the {}", entity.head),
             "X" => entity.mention(),
+            "It" if mention == Mention::Resolved => capitalised(&entity.mention()),
             "V" => self.value.in_context(context),
             "It" | "He" | "She" => capitalised(subject),
             "it" | "he" | "she" => subject.to_owned(),

@@ -109,7 +109,7 @@ fn pair(question: String, value: &str, sentence: String, style: AnswerStyle) -> 
         answer: match style {
             AnswerStyle::Bare => ended(value),
             AnswerStyle::Unstopped => capitalised(value),
-            AnswerStyle::Sentence => ended(&sentence),
+            AnswerStyle::Sentence | AnswerStyle::Stated => ended(&sentence),
         },
     }
 }

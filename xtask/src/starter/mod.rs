@@ -1,22 +1,24 @@
 //! The starter model: the small model that the project carries, so that a first run needs no download.
 //!
-//! A grammar writes its corpus. `xtask/starter/lexicon` holds plain English words, `xtask/starter/relations` the frames in
-//! which facts are stated and asked for, `xtask/starter/skills` patterns of skills. From them come documents about
+//! A grammar writes its corpus. `xtask/starter/lexicon` holds plain English words, `xtask/starter/encyclopedia` and
+//! `relations` the frames in which facts are stated and asked for, `xtask/starter/skills` patterns of skills. From them come documents about
 //! invented things ([`document`]) and the exercises of [`tasks`]: reading with several questions a text, the prompts of the
 //! `simple` pipeline exactly as generation sends them, copying drills, facts to remember, small talk. What decides is
 //! coverage: every token has to be copied somewhere, every fact has many wordings. Some frames are never trained on;
 //! `--split dev` writes a corpus of those alone, to see whether the model reads or only knows the frames.
 //!
 //! ```text
-//! cargo xtask starter corpus --out FILE --samples 60000 --seed 1 [--split train|dev] [--stage first|full]
+//! cargo xtask starter corpus --out FILE --samples 60000 --seed 1 [--split train|dev] [--stage first|plain|full]
 //! cargo xtask starter tokenizer --corpus FILE --out DIR
 //! cargo xtask starter train --corpus FILE --dev FILE --tokenizer DIR --out DIR
+//! cargo xtask starter measure --model DIR --corpus FILE
 //! ```
 //!
 //! A line of the corpus is `{"messages": [{"role", "content"}, …], "unmask": bool}`: the loss counts what the assistant
 //! says, and with `unmask` what the user says too.
 
 pub mod corpus;
+pub mod decoration;
 pub mod document;
 pub mod draw;
 pub mod entity;
@@ -29,10 +31,12 @@ pub mod intro;
 pub mod joining;
 pub mod layout;
 pub mod lexicon;
+pub mod measure;
 pub mod name;
 pub mod number;
 pub mod prompt;
 pub mod relation;
+pub mod restate;
 pub mod sample;
 pub mod tasks;
 pub mod template;
@@ -84,6 +88,8 @@ pub enum Command {
     },
     /// Train the model.
     Train(train::TrainArgs),
+    /// Measure how well a model answers what a corpus asks.
+    Measure(measure::MeasureArgs),
 }
 
 /// Runs one step.
@@ -108,5 +114,6 @@ pub fn run(command: Command) -> Result<(), StarterError> {
         }
         Command::Tokenizer { corpus, out } => tokenizer::write(&corpus, &out),
         Command::Train(args) => train::run(&args),
+        Command::Measure(args) => measure::run(&args),
     }
 }

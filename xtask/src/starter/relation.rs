@@ -1,4 +1,4 @@
-//! Relations: how a fact is stated, asked for and answered, read from `xtask/starter/relations/*.txt`.
+//! Relations: how a fact is stated, asked for and answered, read from `xtask/starter/{encyclopedia,relations}/*.txt`.
 //!
 //! A file is a list of blocks. `[SUBJECT relation VALUE]` starts one; then each line is a statement (`s`), a statement
 //! with a pronoun (`p`), a line of a list (`l`), a question (`q`) or an answer (`a`). Frames have slots: `{X}` the subject, `{V}` the value,
@@ -6,6 +6,7 @@
 
 use crate::starter::entity::SUBJECTS;
 use crate::starter::grammar_error::GrammarError;
+use crate::starter::restate;
 use crate::starter::template::Template;
 use crate::starter::value;
 
@@ -72,9 +73,26 @@ pub const SUBJECT_SLOTS: &[&str] = &[
     "Her",
 ];
 
+/// A question, and the sentence that answers it in its own words where there is one.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub asked: Template,
+    pub restated: Option<Template>,
+}
+
+/// How statements sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As in an encyclopedia for children.
+    Plain,
+    /// As in a tale.
+    Artful,
+}
+
 /// One relation with all its frames.
 #[derive(Debug, Clone)]
 pub struct Relation {
+    pub manner: Manner,
     /// The kinds of subjects it fits: one of [`SUBJECTS`], or all of them for `any`, or all but persons for `thing`.
     pub subject: String,
     pub name: String,
@@ -83,7 +101,7 @@ pub struct Relation {
     pub pronoun_statements: Vec<Template>,
     /// Lines of a list of data, such as `Founder: {V}`.
     pub labels: Vec<Template>,
-    pub questions: Vec<Template>,
+    pub questions: Vec<Question>,
     pub answers: Vec<Template>,
 }
 
@@ -101,7 +119,7 @@ impl Relation {
     pub fn is_repeatable(&self) -> bool {
         self.questions
             .iter()
-            .all(|q| q.slots().any(|slot| FILLERS.contains(&slot)))
+            .all(|q| q.asked.slots().any(|slot| FILLERS.contains(&slot)))
     }
 }
 
@@ -168,7 +186,7 @@ fn fingerprint(relation: &Relation) -> u64 {
 }
 
 /// Reads one file.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Relation>, GrammarError> {
+pub fn parse(file: &str, text: &str, manner: Manner) -> Result<Vec<Relation>, GrammarError> {
     let mut relations: Vec<Relation> = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let place = Place { file, line: i + 1 };
@@ -177,7 +195,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Relation>, GrammarError> {
             continue;
         }
         if line.starts_with('[') {
-            relations.push(place.heading(line)?);
+            relations.push(place.heading(line, manner)?);
             continue;
         }
         let (tag, frame) = line.split_once(' ').unwrap_or((line, ""));
@@ -190,7 +208,13 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Relation>, GrammarError> {
             "p" => relation.pronoun_statements.push(template),
             "l" => relation.labels.push(template),
             "q" if !frame.trim().ends_with('?') => return Err(place.question_mark()),
-            "q" => relation.questions.push(template),
+            "q" => {
+                let restated = restate::restated(frame.trim(), &relation.value_kind);
+                relation.questions.push(Question {
+                    asked: template,
+                    restated: restated.as_deref().map(Template::parse),
+                });
+            }
             "a" => relation.answers.push(template),
             _ => return Err(place.bad_line(line)),
         }
@@ -216,7 +240,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn heading(&self, text: &str) -> Result<Relation, GrammarError> {
+    fn heading(&self, text: &str, manner: Manner) -> Result<Relation, GrammarError> {
         let inner = text.trim_start_matches('[').trim_end_matches(']');
         let [subject, name, value_kind] = inner.split_whitespace().collect::<Vec<_>>()[..] else {
             return Err(GrammarError::Heading {
@@ -232,6 +256,7 @@ impl Place<'_> {
             return Err(self.kind(value_kind));
         }
         Ok(Relation {
+            manner,
             subject: subject.to_owned(),
             name: name.to_owned(),
             value_kind: value_kind.to_owned(),

@@ -10,7 +10,7 @@ use crate::starter::draw::Draw as _;
 use crate::starter::fact::AnswerStyle;
 use crate::starter::grammar::Grammar;
 use crate::starter::lexicon::Lexicon;
-use crate::starter::relation::{self, FILLERS, Split};
+use crate::starter::relation::{self, FILLERS, Manner, Split};
 use crate::starter::sample::Sample;
 use crate::starter::tokenizer;
 use crate::starter::value;
@@ -108,7 +108,7 @@ fn dev_frames_are_not_trained() {
             .flat_map(|r| {
                 r.statements
                     .iter()
-                    .map(|s| format!("{} {} {s:?}", r.subject, r.name))
+                    .map(|s| format!("{} {} {:?} {s:?}", r.subject, r.name, r.manner))
                     .collect::<Vec<_>>()
             })
             .collect()
@@ -129,10 +129,11 @@ fn every_filler_and_kind_can_be_drawn() {
         let text = format!(
             "[place x name]\ns {{X}} {{V}} {{{slot}}}\nq Which {{{slot}}} has {{X}}?\na {{V}}"
         );
-        let relations = relation::parse("test", &text).unwrap();
+        let relations = relation::parse("test", &text, Manner::Plain).unwrap();
         let grammar = Grammar {
             lexicon: Lexicon::embedded().unwrap(),
             relations,
+            artful_share: 0.0,
         };
         let document = document::of_kind(&mut rng, &grammar, "place", 1);
         assert!(
@@ -145,7 +146,9 @@ fn every_filler_and_kind_can_be_drawn() {
 #[test]
 fn a_wrong_relation_file_is_refused_with_its_line() {
     let check = |text: &str, expect: &str| {
-        let error = relation::parse("f.txt", text).map(|_| ()).unwrap_err();
+        let error = relation::parse("f.txt", text, Manner::Plain)
+            .map(|_| ())
+            .unwrap_err();
         assert_eq!(error.to_string(), expect);
     };
     check(
@@ -217,21 +220,51 @@ fn nearly_every_token_is_copied_somewhere() {
 }
 
 #[test]
-fn narrow_lessons_have_few_relations_of_every_kind_in_few_words() {
-    let all = grammar(Split::Train);
-    let n_all = all.relations.len();
-    let narrow = all.narrowed();
-    assert!(narrow.relations.len() * 3 < n_all);
-    for relation in &narrow.relations {
-        assert!(relation.statements.len() <= 2 && relation.questions.len() <= 2);
-        assert!(!relation.statements.is_empty() && !relation.questions.is_empty());
-    }
-    for kind in ["animal", "place", "person"] {
+fn a_document_keeps_to_one_manner_and_plain_lessons_have_few_artful_ones() {
+    let n_artful = |grammar: &Grammar| {
+        let mut rng = rng(8, "manners");
+        let documents = (0..500).map(|_| document::any(&mut rng, grammar, 5));
+        documents
+            .filter(|document| {
+                let facts = document.subjects.iter().flat_map(|subject| &subject.facts);
+                let manners: Vec<_> = facts.map(|fact| fact.relation.manner).collect();
+                assert!(manners.iter().all(|manner| *manner == manners[0]));
+                manners[0] == Manner::Artful
+            })
+            .count()
+    };
+    let full = n_artful(&grammar(Split::Train));
+    let plain = n_artful(&grammar(Split::Train).plain());
+    assert!((75..200).contains(&full), "{full}");
+    assert!((5..60).contains(&plain), "{plain}");
+}
+
+#[test]
+fn a_stated_answer_is_the_sentence_of_the_document_with_the_name() {
+    let text = "[animal diet food]\ns {X} eats {V} in {place}.\np {It} eats {V} in {place}.\nq What does {X} eat?\na {V}";
+    let grammar = Grammar {
+        lexicon: Lexicon::embedded().unwrap(),
+        relations: relation::parse("test", text, Manner::Plain).unwrap(),
+        artful_share: 0.0,
+    };
+    let mut rng = rng(9, "answers");
+    for _ in 0..50 {
+        let document = document::of_kind(&mut rng, &grammar, "animal", 1);
+        let subject = &document.subjects[0];
+        let (entity, fact) = (&subject.entity, &subject.facts[0]);
+        let question = fact.question(&mut rng);
+        let answer = fact.answer(&mut rng, entity, question, AnswerStyle::Stated);
+        let (_, predicate) = answer.trim_end_matches('.').split_once(" eats ").unwrap();
         assert!(
-            narrow
-                .relations
-                .iter()
-                .any(|relation| relation.subject == kind)
+            document.text.contains(predicate),
+            "{answer}\n{}",
+            document.text
+        );
+        assert!(
+            answer
+                .to_lowercase()
+                .starts_with(&entity.mention().to_lowercase()),
+            "{answer}"
         );
     }
 }

@@ -14,16 +14,17 @@ use ilab_train::initialise;
 use ilab_train::metrics::{MetricsFile, StepMetrics};
 use ilab_train::model::Model;
 use ilab_train::packing::Batch;
-use ilab_train::trainer::{MatrixOptimiser, TrainError, TrainOptions, Trainer};
+use ilab_train::trainer::{MatrixOptimiser, TrainOptions, Trainer};
 use ilab_weights::config::ModelConfig;
 use ilab_weights::safetensors::FloatType;
 use serde_json::json;
 
 use crate::starter::error::StarterError;
+use crate::starter::measure;
 use crate::starter::tokenizer::VOCABULARY;
 
 /// Longest sample, in tokens.
-const MAX_SEQ_LEN: usize = 640;
+pub const MAX_SEQ_LEN: usize = 640;
 /// Seed of the weights and of the order of the samples.
 const SEED: u64 = 20_261_123;
 /// Steps between two measurements on held-out frames, which also save the model.
@@ -98,7 +99,7 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         }
         if step.step % STEPS_PER_MEASUREMENT == 0 || step.is_epoch_end {
             let (loss, _) = trainer.loss_and_gradients(&dev, &cancel)?;
-            let right = share_of_right_answers(trainer.model(), &dev[0])?;
+            let right = measure::score(trainer.model(), &tokenizer, &dev[0])?.share();
             metrics.append(&json!({"step": step.step, "dev_loss": loss, "dev_right": right}))?;
             report(&format!(
                 "step {} dev loss {loss:.4}, {:.1} % of answers right in every token",
@@ -109,25 +110,6 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         }
     }
     Ok(())
-}
-
-/// The share of learned texts whose every token is the most likely one after those before it: the loss hides a first token
-/// that is always wrong.
-fn share_of_right_answers(model: &Model, batch: &Batch) -> Result<f64, StarterError> {
-    let logits = model.logits(batch).map_err(TrainError::from)?;
-    let best: Vec<u32> = logits
-        .argmax(1)
-        .and_then(|best| best.to_vec1())
-        .map_err(TrainError::from)?;
-    let (mut n, mut n_right) = (0, 0);
-    let rows: Vec<_> = batch.targets.iter().zip(&best).collect();
-    for answer in rows.split(|(target, _)| target.is_none()) {
-        if !answer.is_empty() {
-            n += 1;
-            n_right += usize::from(answer.iter().all(|(target, best)| **target == Some(**best)));
-        }
-    }
-    Ok(n_right as f64 / n.max(1) as f64)
 }
 
 /// Six layers, 256 wide: every width is a multiple of 256, so that all quantised types apply.
@@ -184,7 +166,8 @@ fn report_step(step: &StepMetrics, started: Instant) {
     ));
 }
 
-fn report(line: &str) {
+/// Tells whoever is watching.
+pub fn report(line: &str) {
     // Nobody is left to tell when stderr itself is gone.
     let _ = writeln!(std::io::stderr(), "{line}").with_path("write", "stderr");
 }

@@ -51,11 +51,7 @@ impl<'g> World<'g> {
             if facts.is_empty() {
                 continue;
             }
-            let style = if rng.chance(0.7) {
-                AnswerStyle::Bare
-            } else {
-                AnswerStyle::Sentence
-            };
+            let style = AnswerStyle::draw(rng);
             let fact = rng.pick(facts);
             let pair = document::ask(rng, fact, entity, style);
             sample.exchange(pair.question, pair.answer);

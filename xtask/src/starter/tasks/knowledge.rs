@@ -14,7 +14,7 @@ use crate::starter::word;
 
 /// One prompt; sometimes the user goes on asking for more.
 pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sample, PromptError> {
-    let n_facts = rng.between(4, 10);
+    let n_facts = rng.between(3, 9);
     let document = loop {
         let document = document::any(rng, grammar, n_facts);
         let n_askable = document

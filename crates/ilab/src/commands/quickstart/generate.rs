@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ilab_base::cancel::Cancel;
 use ilab_infer::{Engine, SpecialTokens};
 use ilab_sdg::pipeline::PipelineSource;
-use ilab_sdg::{CHUNK_TOKENS, GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{GenerateOptions, RunName, Summary, generate};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 
 use crate::commands::generation_progress::GenerationProgress;
@@ -16,6 +16,8 @@ use crate::ui::Ui;
 
 /// Answers for each chunk and example.
 const SCALE_FACTOR: u32 = 30;
+/// The longest piece of a document that is read at once: a small model reads a paragraph better than a page.
+const CHUNK_TOKENS: usize = 128;
 /// The longest question with its answer.
 const MAX_TOKENS: u32 = 96;
 /// Requests that wait for the engine at a time: enough to keep every sequence busy.
