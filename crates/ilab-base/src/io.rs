@@ -50,6 +50,9 @@ impl crate::hint::Hint for IoError {
             ErrorKind::PermissionDenied => {
                 vec!["check the owner and the mode of that path".to_owned()]
             }
+            ErrorKind::NotFound => {
+                vec!["check the path; a relative one starts at the current folder".to_owned()]
+            }
             _ => Vec::new(),
         }
     }
@@ -109,4 +112,20 @@ pub fn read_dir_sorted(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> 
         .with_path("list", path)?;
     entries.sort();
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hint::Hint;
+
+    #[test]
+    fn an_absent_file_has_a_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(folder.path().join("absent")).unwrap_err();
+        assert_eq!(
+            error.hints(),
+            ["check the path; a relative one starts at the current folder"]
+        );
+    }
 }

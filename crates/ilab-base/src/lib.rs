@@ -8,6 +8,7 @@ pub mod atomic;
 pub mod cancel;
 pub mod diagnostic;
 pub mod dirs;
+pub mod document_files;
 pub mod hint;
 pub mod io;
 pub mod seed;

@@ -157,10 +157,10 @@ impl Node {
     }
 }
 
-/// Parses the first document of `text`.
+/// Parses the one document of `text`.
 ///
 /// # Errors
-/// Where the text is no YAML, is nested too deeply, or copies too much through aliases: what and where.
+/// Where the text is no YAML, holds a second document, is nested too deeply, or copies too much through aliases: what and where.
 pub fn parse(text: &str) -> Result<Document, Diagnostic> {
     Builder::new(text).run()
 }
@@ -206,15 +206,17 @@ impl<'text> Builder<'text> {
     }
 
     fn run(mut self) -> Result<Document, Diagnostic> {
+        let mut is_over = false;
         while let Some(event) = self.parser.next_event() {
             let (event, place) = event.map_err(|error| self.syntax_error(&error))?;
             let span = Span {
                 start: self.byte(place.start.index()),
                 end: self.byte(place.end.index()),
             };
-            if matches!(event, Event::DocumentEnd) {
-                break;
+            if is_over && matches!(event, Event::DocumentStart(_)) {
+                return Err(self.second_document(span));
             }
+            is_over |= matches!(event, Event::DocumentEnd);
             self.take(event, span)?;
         }
         let nothing = Node {
@@ -225,6 +227,12 @@ impl<'text> Builder<'text> {
             root: self.root.unwrap_or(nothing),
             duplicate_keys: self.duplicate_keys,
         })
+    }
+
+    fn second_document(&self, span: Span) -> Diagnostic {
+        let message = "a second document begins here, and only one is read";
+        Diagnostic::error(self.text, span, message)
+            .with_help("remove the line that separates them, or put the second into its own file")
     }
 
     fn take(&mut self, event: Event<'text>, span: Span) -> Result<(), Diagnostic> {
@@ -487,6 +495,22 @@ mod tests {
     fn an_empty_text_is_nothing() {
         for text in ["", "\n", "# only a comment\n", "---\n"] {
             assert_eq!(parse(text).unwrap().root.value, Value::Null, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_document_is_an_error_at_its_place() {
+        for (text, line) in [
+            ("a: 1\n---\nb: 2\n", 2),
+            ("---\na: 1\n---\n", 3),
+            ("é: 1\n...\nb: 2\n", 3),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.line, error.column), (line, 1), "{text:?}");
+            assert!(error.message.contains("second document"), "{error:?}");
+        }
+        for text in ["---\na: 1\n", "a: 1\n...\n", "# a\n---\na: 1\n...\n# b\n"] {
+            assert!(parse(text).is_ok(), "{text:?}");
         }
     }
 

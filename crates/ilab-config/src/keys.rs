@@ -167,12 +167,12 @@ pub(crate) const SERVER_KEYS: &[Key] = &[
     key(
         "server.backend_type",
         Shape::Text,
-        "Written by other programs while a server runs; not read.",
+        "Written by other programs while a server runs.",
     ),
     key(
         "server.current_max_ctx_size",
         POSITIVE,
-        "Written by other programs while a server runs; not read.",
+        "Written by other programs while a server runs.",
     ),
     key("server.host", Shape::Text, "The host name or address."),
     key(
@@ -386,13 +386,13 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "generate.model",
         Shape::Text,
-        "Not read: the teacher is `generate.teacher.model_path`.",
+        "The original's teacher; here it is `generate.teacher.model_path`.",
     ),
     key("generate.num_cpus", POSITIVE, "How many processors to use."),
     key(
         "generate.num_instructions",
         optional!(ANY),
-        "Without effect; kept for old files.",
+        "Kept for old files.",
     ),
     key(
         "generate.output_dir",
@@ -402,7 +402,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "generate.pipeline",
         optional!(Shape::Text),
-        "How data is generated: `simple`, `full`, or a folder of pipeline files.",
+        "How data is generated: `simple`, or a folder of pipeline files. This version has no `full` yet.",
     ),
     key(
         "generate.sdg_scale_factor",

@@ -8,6 +8,7 @@ mod expand;
 mod keys;
 mod load;
 mod lookup;
+mod read_keys;
 mod shape;
 mod tree;
 mod write;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::keys;
 use crate::load::defaults;
+use crate::read_keys::{NOT_READ, is_read};
 use crate::tree::Config;
 
 /// Where comments are broken.
@@ -135,6 +136,9 @@ impl Writer {
         };
         for line in wrapped(description, COMMENT_WIDTH.saturating_sub(indent.len() + 2)) {
             self.text.push_str(&format!("{indent}# {line}\n"));
+        }
+        if has_default && !is_read(path) {
+            self.text.push_str(&format!("{indent}# {NOT_READ}\n"));
         }
         if let Some(default) = default.filter(|_| has_default) {
             let default = match default {

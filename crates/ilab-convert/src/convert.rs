@@ -41,6 +41,17 @@ pub struct Converted {
     pub tensor_bytes: u64,
 }
 
+/// Whether the model in `folder` can be written as GGUF, as far as that does not depend on its weights: its configuration,
+/// its rotary frequencies and its tokenizer.
+///
+/// # Errors
+/// Those of [`convert`] for these files.
+pub fn check(folder: &Path) -> Result<(), ConvertError> {
+    let config = ModelConfig::from_dir(folder)?;
+    llama3_factors(&config, &folder.join("config.json"))?;
+    vocabulary::insert(&mut Metadata::new(), folder, &config)
+}
+
 /// Writes the model in `folder` to the GGUF file `destination`, replacing what is there once the new file is complete.
 ///
 /// `observer` is called before each tensor and ends the work by returning an error; nothing is left behind then.

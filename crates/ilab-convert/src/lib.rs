@@ -17,7 +17,7 @@ mod plan;
 mod rope_frequencies;
 mod vocabulary;
 
-pub use convert::{Converted, Step, convert};
+pub use convert::{Converted, Step, check, convert};
 pub use error::ConvertError;
 pub use lossless::lossless_type;
 pub use output_type::OutputType;

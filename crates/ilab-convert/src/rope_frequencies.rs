@@ -18,7 +18,7 @@ pub(crate) fn llama3_factors(
     let Some(scaling) = config
         .rope_scaling
         .as_ref()
-        .filter(|scaling| scaling.rope_type == "llama3")
+        .filter(|scaling| scaling.rope_type() == "llama3")
     else {
         return Ok(None);
     };

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use ilab_base::cancel::Cancelled;
-use ilab_convert::{ConvertError, OutputType, convert, lossless_type};
+use ilab_convert::{ConvertError, OutputType, check, convert, lossless_type};
 use ilab_testkit::tiny_llama;
 use ilab_weights::config::ConfigError;
 use ilab_weights::gguf::{GgufFile, TensorType};
@@ -148,6 +148,34 @@ fn architectures_and_tensors_that_are_not_llama() {
         ),
         "{error}"
     );
+}
+
+/// Before weights exist, as before a training, the other files are checked alone.
+#[test]
+fn everything_but_the_weights_is_checked_without_them() {
+    let folder = model();
+    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    check(folder.path()).unwrap();
+    edit(folder.path(), "config.json", |config| {
+        config["rope_scaling"] = json!({"rope_type": "llama3", "factor": 8.0});
+    });
+    assert!(matches!(
+        check(folder.path()),
+        Err(ConvertError::RopeScaling {
+            key: "low_freq_factor",
+            ..
+        })
+    ));
+    edit(folder.path(), "config.json", |config| {
+        config["rope_scaling"] = Value::Null;
+    });
+    edit(folder.path(), "tokenizer.json", |tokenizer| {
+        tokenizer["normalizer"] = json!({"type": "Lowercase"});
+    });
+    assert!(matches!(
+        check(folder.path()),
+        Err(ConvertError::UnsupportedTokenizer { .. })
+    ));
 }
 
 #[test]

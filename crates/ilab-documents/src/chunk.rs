@@ -1,31 +1,10 @@
 //! Cutting a document into chunks of a bounded number of tokens.
 
 use std::ops::Range;
-use std::path::Path;
 
+use ilab_base::document_files::Format;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
-
-/// How a document is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Markdown: headings are kept with each chunk.
-    Markdown,
-    /// Plain text.
-    Text,
-}
-
-impl Format {
-    /// The format that the file name says, whatever its case; `None` when it is not one that can be read.
-    pub fn of(path: &Path) -> Option<Self> {
-        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        match extension.as_str() {
-            "md" | "markdown" => Some(Self::Markdown),
-            "txt" => Some(Self::Text),
-            _ => None,
-        }
-    }
-}
 
 /// Counts the tokens of a text.
 pub type TokenCounter = dyn Fn(&str) -> usize + Send + Sync;
@@ -267,14 +246,6 @@ mod tests {
             },
         );
         assert_eq!(chunks, ["# no heading.", "Next one here."]);
-    }
-
-    #[test]
-    fn formats_are_known_whatever_the_case() {
-        assert_eq!(Format::of(Path::new("A/B.MD")), Some(Format::Markdown));
-        assert_eq!(Format::of(Path::new("b.txt")), Some(Format::Text));
-        assert_eq!(Format::of(Path::new("b.pdf")), None);
-        assert_eq!(Format::of(Path::new("md")), None);
     }
 
     proptest::proptest! {

@@ -4,18 +4,26 @@
 //! commits never disturb each other and links cannot lead outside.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ilab_base::atomic::StagedDir;
+use ilab_base::cancel::Cancel;
 use ilab_base::io::{self, IoError};
 
-use crate::source::DocumentError;
+use crate::source::{Cache, DocumentError};
+
+/// How often a running `git` is looked at, at most.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// A repository on this machine.
 pub(crate) struct Repository {
     folder: PathBuf,
     url: String,
+    cancel: Cancel,
 }
 
 /// A file at a commit.
@@ -25,15 +33,16 @@ pub(crate) struct Blob {
 }
 
 impl Repository {
-    /// Opens the copy of `url` below `cache`, cloning it first when there is none.
-    pub(crate) fn open(url: &str, cache: &Path) -> Result<Self, DocumentError> {
-        let folder = cache.join(folder_name(url));
+    /// Opens the copy of `url` in `cache`, cloning it first when there is none.
+    pub(crate) fn open(url: &str, cache: Cache<'_>) -> Result<Self, DocumentError> {
         let repository = Self {
-            folder,
+            folder: cache.folder.join(folder_name(url)),
             url: url.to_owned(),
+            cancel: cache.cancel.clone(),
         };
         if !repository.folder.join("HEAD").is_file() {
-            io::create_dir_all(cache)?;
+            (cache.on_clone)(url);
+            io::create_dir_all(cache.folder)?;
             let staged = StagedDir::new(&repository.folder)?;
             let target = staged.path().as_os_str();
             repository.git(
@@ -117,8 +126,10 @@ impl Repository {
             .args(arguments)
             // A question that nobody sees would wait for ever.
             .env("GIT_TERMINAL_PROMPT", "0")
-            .stdin(Stdio::null());
-        let output = command.output().map_err(|source| {
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().map_err(|source| {
             if source.kind() == std::io::ErrorKind::NotFound {
                 DocumentError::NoGit {
                     repository: self.url.clone(),
@@ -127,6 +138,7 @@ impl Repository {
                 IoError::new("run", "git", source).into()
             }
         })?;
+        let output = output_unless_cancelled(child, &self.cancel)?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -139,6 +151,48 @@ impl Repository {
             message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
     }
+}
+
+/// Waits for `child` and takes what it says; kills it once the work is cancelled.
+fn output_unless_cancelled(mut child: Child, cancel: &Cancel) -> Result<Output, DocumentError> {
+    // Both pipes are emptied while it runs: it would wait for ever on a full one.
+    let stdout = drained(child.stdout.take());
+    let stderr = drained(child.stderr.take());
+    let failed = |source| DocumentError::from(IoError::new("run", "git", source));
+    let mut pause = Duration::from_millis(1);
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            break status;
+        }
+        if cancel.is_cancelled() {
+            // Fails only when it has just ended by itself.
+            let _ = child.kill();
+            child.wait().map_err(failed)?;
+            return Err(DocumentError::Cancelled);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_WAIT);
+    };
+    let said = |reader: JoinHandle<std::io::Result<Vec<u8>>>| {
+        // The thread does nothing that could panic.
+        reader.join().unwrap_or_else(|_| Ok(Vec::new()))
+    };
+    Ok(Output {
+        status,
+        stdout: said(stdout).map_err(failed)?,
+        stderr: said(stderr).map_err(failed)?,
+    })
+}
+
+/// Reads a pipe to its end in a thread of its own.
+fn drained(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<std::io::Result<Vec<u8>>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            pipe.read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    })
 }
 
 /// `<mode> <type> <object>\t<path>`; plain files have mode 100644 or 100755.

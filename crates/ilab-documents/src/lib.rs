@@ -6,7 +6,5 @@
 //! Deliberately absent: tokenizers (the caller counts tokens) and any network access except through the `git` program.
 
 pub mod chunk;
-mod folder;
 mod git;
-mod pattern;
 pub mod source;

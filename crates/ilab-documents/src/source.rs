@@ -1,18 +1,14 @@
 //! Where the documents of a leaf come from.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use ilab_base::cancel::Cancel;
+use ilab_base::document_files::{self, Format, SelectionError};
 use ilab_base::hint::Hint;
 use ilab_base::io::{self, IoError};
 
-use crate::chunk::Format;
-use crate::folder;
 use crate::git::Repository;
-use crate::pattern;
-
-/// How many files an error names.
-const N_NAMED: usize = 12;
 
 /// A document in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,51 +36,9 @@ pub enum DocumentError {
     /// A file or folder failed.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// A pattern is not a pattern.
-    #[error("`{pattern}` is not a file pattern")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        #[source]
-        source: glob::PatternError,
-    },
-    /// A pattern matches no file.
-    #[error(
-        "the pattern `{pattern}` matches no file in `{place}`{}",
-        listing(files)
-    )]
-    NoMatch {
-        /// The pattern.
-        pattern: String,
-        /// The folder or repository.
-        place: String,
-        /// The files that are there, sorted.
-        files: Vec<String>,
-    },
-    /// Every file that a pattern matches is in a format that cannot be read.
-    #[error(
-        "none of the files that `{pattern}` matches in `{place}` can be read{}",
-        listing(files)
-    )]
-    NoReadable {
-        /// The pattern.
-        pattern: String,
-        /// The folder or repository.
-        place: String,
-        /// The files that match.
-        files: Vec<String>,
-    },
-    /// A document is not UTF-8.
-    #[error("`{path}` in `{place}` is not UTF-8 text: byte {byte} is wrong")]
-    NotText {
-        /// The document.
-        path: String,
-        /// The folder or repository.
-        place: String,
-        /// Position of the first byte that is not UTF-8.
-        byte: usize,
-    },
+    /// The files cannot be documents.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     /// The `git` program is not installed.
     #[error("`{repository}` cannot be read: the program `git` was not found")]
     NoGit {
@@ -101,6 +55,9 @@ pub enum DocumentError {
         /// What it said.
         message: String,
     },
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
     /// The repository has no such commit.
     #[error("`{repository}` has no commit `{commit}`")]
     UnknownCommit {
@@ -111,32 +68,14 @@ pub enum DocumentError {
     },
 }
 
-fn listing(files: &[String]) -> String {
-    if files.is_empty() {
-        return "; there are no files".to_owned();
-    }
-    let more = match files.len().saturating_sub(N_NAMED) {
-        0 => String::new(),
-        n_more => format!(" and {n_more} more"),
-    };
-    format!(
-        "; there are: {}{more}",
-        files[..files.len().min(N_NAMED)].join(", ")
-    )
-}
-
 impl Hint for DocumentError {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Io(error) => return error.hints(),
-            Self::Pattern { .. } => "patterns are like `docs/*.md` or `**/*.md`",
-            Self::NoMatch { .. } => "correct `document.patterns` in that qna.yaml",
-            Self::NoReadable { .. } => {
-                "Markdown (.md) and text (.txt) can be read: convert the documents first"
-            }
-            Self::NotText { .. } => "save the document as UTF-8",
+            Self::Selection(error) => return error.hints(),
             Self::NoGit { .. } => "install git, or give `document.path` a local folder",
             Self::Git { .. } => "check `document.repo` in that qna.yaml and the network",
+            Self::Cancelled => return Vec::new(),
             Self::UnknownCommit { .. } => "check `document.commit` in that qna.yaml",
         };
         vec![hint.to_owned()]
@@ -148,14 +87,25 @@ impl Hint for DocumentError {
 /// # Errors
 /// A folder or file that cannot be read, a pattern that matches nothing or nothing readable, and text that is not UTF-8.
 pub fn from_folder(folder: &Path, patterns: &[String]) -> Result<Documents, DocumentError> {
-    let files = folder::files(folder)?;
+    let files = document_files::below(folder)?;
     let place = folder.display().to_string();
     select(&place, &files, patterns, |index| {
         Ok(io::read(folder.join(&files[index]))?)
     })
 }
 
-/// Reads what `patterns` match at a commit of a git repository, which is kept below `cache` for the next time.
+/// Where repositories are kept from run to run.
+#[derive(Clone, Copy)]
+pub struct Cache<'a> {
+    /// The folder.
+    pub folder: &'a Path,
+    /// Told the URL of a repository before it is cloned.
+    pub on_clone: &'a dyn Fn(&str),
+    /// Stops `git`.
+    pub cancel: &'a Cancel,
+}
+
+/// Reads what `patterns` match at a commit of a git repository, which is kept in `cache` for the next time.
 ///
 /// # Errors
 /// As [`from_folder`], and everything that keeps `git` from getting the commit.
@@ -163,7 +113,7 @@ pub fn from_repository(
     url: &str,
     commit: &str,
     patterns: &[String],
-    cache: &Path,
+    cache: Cache<'_>,
 ) -> Result<Documents, DocumentError> {
     let repository = Repository::open(url, cache)?;
     let blobs = repository.files(&repository.commit(commit)?)?;
@@ -182,55 +132,22 @@ fn select(
     let mut documents = Documents::default();
     let mut seen = BTreeSet::new();
     for pattern in patterns {
-        let matched = pattern::matches(pattern, files)?;
-        if matched.is_empty() {
-            return Err(DocumentError::NoMatch {
-                pattern: pattern.clone(),
-                place: place.to_owned(),
-                files: files.to_vec(),
-            });
-        }
-        let names = || matched.iter().map(|index| files[*index].clone()).collect();
-        if matched
-            .iter()
-            .all(|index| format_of(&files[*index]).is_none())
-        {
-            return Err(DocumentError::NoReadable {
-                pattern: pattern.clone(),
-                place: place.to_owned(),
-                files: names(),
-            });
-        }
-        for index in matched.iter().copied().filter(|index| seen.insert(*index)) {
-            let path = &files[index];
-            match format_of(path) {
+        for matched in document_files::matches(place, files, pattern)? {
+            if !seen.insert(matched.index) {
+                continue;
+            }
+            let path = &files[matched.index];
+            match matched.format {
                 Some(format) => documents.documents.push(Document {
                     path: path.clone(),
                     format,
-                    text: text(place, path, read(index)?)?,
+                    text: document_files::text(place, path, read(matched.index)?)?,
                 }),
                 None => documents.unread.push(path.clone()),
             }
         }
     }
     Ok(documents)
-}
-
-fn format_of(path: &str) -> Option<Format> {
-    Format::of(&PathBuf::from(path))
-}
-
-fn text(place: &str, path: &str, bytes: Vec<u8>) -> Result<String, DocumentError> {
-    let text = String::from_utf8(bytes).map_err(|error| DocumentError::NotText {
-        path: path.to_owned(),
-        place: place.to_owned(),
-        byte: error.utf8_error().valid_up_to(),
-    })?;
-    // Editors on Windows write a byte order mark and carriage returns; neither is part of the document.
-    Ok(text
-        .strip_prefix('\u{feff}')
-        .unwrap_or(&text)
-        .replace("\r\n", "\n"))
 }
 
 #[cfg(test)]
@@ -301,7 +218,10 @@ mod tests {
             check("a.md"),
             "`a.md` in `FOLDER` is not UTF-8 text: byte 1 is wrong"
         );
-        assert_eq!(check("***"), "`***` is not a file pattern");
+        assert_eq!(
+            check("***"),
+            "`***` is not a file pattern: wildcards are either regular `*` or recursive `**`"
+        );
         assert!(check("../*").contains("matches no file"));
         assert!(from_folder(&folder.path().join("nowhere"), &patterns(&["*"])).is_err());
     }
@@ -345,8 +265,15 @@ mod tests {
         let first = git(origin.path(), &["rev-parse", "HEAD"]);
         let cache = tempfile::tempdir().unwrap();
         let url = origin.path().to_str().unwrap();
-        let read =
-            |commit: &str| from_repository(url, commit, &patterns(&["**/*.md"]), cache.path());
+        let cancel = Cancel::new();
+        let cloned = std::cell::RefCell::new(Vec::new());
+        let tell = |url: &str| cloned.borrow_mut().push(url.to_owned());
+        let kept = Cache {
+            folder: cache.path(),
+            on_clone: &tell,
+            cancel: &cancel,
+        };
+        let read = |commit: &str| from_repository(url, commit, &patterns(&["**/*.md"]), kept);
         assert_eq!(read(&first).unwrap().documents[0].text, "old");
 
         fs::write(origin.path().join("docs/a.md"), "new").unwrap();
@@ -362,7 +289,7 @@ mod tests {
             read("--help"),
             Err(DocumentError::UnknownCommit { .. })
         ));
-        let missing = from_repository("/nowhere/at/all", "main", &patterns(&["*"]), cache.path());
+        let missing = from_repository("/nowhere/at/all", "main", &patterns(&["*"]), kept);
         assert!(
             matches!(missing, Err(DocumentError::Git { .. })),
             "{missing:?}"
@@ -372,5 +299,36 @@ mod tests {
             1,
             "a failed clone leaves nothing"
         );
+        assert_eq!(
+            *cloned.borrow(),
+            [url, "/nowhere/at/all"],
+            "cloned once each"
+        );
+    }
+    #[test]
+    #[cfg(unix)]
+    fn a_clone_that_is_cancelled_ends_at_once_and_leaves_nothing() {
+        // A server that takes the connection and never says a word.
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("git://{}/docs.git", listener.local_addr().unwrap());
+        let cache = tempfile::tempdir().unwrap();
+        let cancel = Cancel::new();
+        let started = std::time::Instant::now();
+        let outcome = from_repository(
+            &url,
+            "main",
+            &patterns(&["*"]),
+            Cache {
+                folder: cache.path(),
+                on_clone: &|_| cancel.cancel(),
+                cancel: &cancel,
+            },
+        );
+        assert!(
+            matches!(outcome, Err(DocumentError::Cancelled)),
+            "{outcome:?}"
+        );
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
     }
 }

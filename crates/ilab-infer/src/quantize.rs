@@ -9,6 +9,7 @@ use std::str::FromStr;
 use ilab_base::atomic::StagedDir;
 use ilab_base::hint::Hint;
 use ilab_base::io::{IoError, WithPath};
+use ilab_weights::gguf::GgufFile;
 use llama_cpp_sys_2 as sys;
 
 use crate::backend;
@@ -110,6 +111,14 @@ pub enum QuantizeError {
         /// What llama.cpp reported.
         message: String,
     },
+    /// llama.cpp could not write the result; it does not say why.
+    #[error("llama.cpp cannot write `{}`: {message}", path.display())]
+    Write {
+        /// Where the result should have appeared.
+        path: PathBuf,
+        /// What llama.cpp reported.
+        message: String,
+    },
     /// Something else in this process uses llama.cpp.
     #[error("llama.cpp was started by another part of this process")]
     BackendInUse,
@@ -125,6 +134,10 @@ impl Hint for QuantizeError {
                     "start from an F32, F16 or BF16 file, and check the free disk space".to_owned(),
                 ]
             }
+            Self::Write { .. } => vec![
+                "the disk may be full: free some space on it, then run the same command again"
+                    .to_owned(),
+            ],
             Self::Path { .. } => vec!["rename the file".to_owned()],
             Self::BackendInUse => Vec::new(),
         }
@@ -148,12 +161,30 @@ pub fn quantize(
     // The file is filled inside a hidden directory beside its final place, which goes away on failure.
     let staged = StagedDir::new(output.with_added_extension("quantize"))?;
     let partial = staged.path().join("model.gguf");
-    run_llama(input, &partial, kind, n_threads)?;
+    run_llama(input, &partial, kind, n_threads).map_err(|error| told_of_writing(error, output))?;
+    // A full disk does not make every stream report a failure; then the header was never written.
+    GgufFile::open(&partial).map_err(|_| QuantizeError::Write {
+        path: output.to_owned(),
+        message: "what it wrote is incomplete".to_owned(),
+    })?;
     std::fs::File::open(&partial)
         .and_then(|file| file.sync_all())
         .with_path("write", &partial)?;
     std::fs::rename(&partial, output).with_path("write", output)?;
     Ok(())
+}
+
+/// llama.cpp writes with a C++ stream, whose failures name only the library that they come from.
+fn told_of_writing(error: QuantizeError, output: &Path) -> QuantizeError {
+    match error {
+        QuantizeError::Refused { message, .. } if message.contains("iostream") => {
+            QuantizeError::Write {
+                path: output.to_owned(),
+                message,
+            }
+        }
+        error => error,
+    }
 }
 
 fn run_llama(

@@ -8,6 +8,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+/// How many models a hint names.
+const N_LISTED: usize = 10;
+
 /// One message of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChatMessage {
@@ -144,13 +147,35 @@ pub struct Completion {
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CompletionError {
-    /// The request itself is at fault: sending it again changes nothing.
+    /// The engine in this process refuses the request: sending it again changes nothing.
     #[error("the request was refused: {message}")]
     Rejected {
-        /// HTTP status, or 400 from an engine in this process.
+        /// The HTTP status that says the same.
+        status: u16,
+        /// What the engine said.
+        message: String,
+    },
+    /// An endpoint refuses the request: sending it again changes nothing.
+    #[error("`{url}` refused the request (HTTP {status}): {message}")]
+    Refused {
+        /// The endpoint.
+        url: String,
+        /// HTTP status.
         status: u16,
         /// What the endpoint said.
         message: String,
+    },
+    /// An endpoint has no such model, or nothing at all at that address.
+    #[error("`{url}` refused the request (HTTP {status}): {message}")]
+    NotFound {
+        /// The endpoint.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// What the endpoint said.
+        message: String,
+        /// The models that it has; empty where it does not list them.
+        served: Vec<String>,
     },
     /// The prompt and the answer do not fit into the context.
     #[error("the prompt has {n_prompt_tokens} tokens and the context holds {n_context_tokens}")]
@@ -212,7 +237,10 @@ pub enum CompletionError {
 impl CompletionError {
     /// Whether every other request to the same endpoint will fail in the same way.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Rejected { .. } | Self::ContextOverflow { .. })
+        !matches!(
+            self,
+            Self::Rejected { .. } | Self::Refused { .. } | Self::ContextOverflow { .. }
+        )
     }
 }
 
@@ -220,6 +248,19 @@ impl ilab_base::hint::Hint for CompletionError {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Rejected { .. } | Self::Cancelled => return Vec::new(),
+            Self::NotFound { served, .. } if !served.is_empty() => {
+                return vec![format!(
+                    "name one of its models with `--model`: {}",
+                    listed(served)
+                )];
+            }
+            Self::NotFound { url, .. } | Self::Refused { url, .. } if !url.ends_with("/v1") => {
+                return vec![format!("the URL usually ends in `/v1`: try `{url}/v1`")];
+            }
+            Self::Refused { .. } => return Vec::new(),
+            Self::NotFound { .. } => {
+                "check the URL and the name of the model: the endpoint lists no models"
+            }
             Self::ContextOverflow { .. } => {
                 "use a model with a longer context or shorter documents"
             }
@@ -236,6 +277,19 @@ impl ilab_base::hint::Hint for CompletionError {
             Self::Engine { .. } => "check the model file with `ilab model serve --model-path FILE`",
         };
         vec![hint.to_owned()]
+    }
+}
+
+/// Names in backticks; of many the first.
+fn listed(names: &[String]) -> String {
+    let shown: Vec<_> = names
+        .iter()
+        .take(N_LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.len().saturating_sub(N_LISTED) {
+        0 => shown.join(", "),
+        n_more => format!("{} and {n_more} more", shown.join(", ")),
     }
 }
 

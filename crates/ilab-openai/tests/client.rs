@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use ilab_base::hint::Hint;
 use ilab_openai::client::{
-    ApiKey, Endpoint, EndpointOptions, HttpCompleter, RetryPolicy, list_models,
+    ApiKey, Endpoint, EndpointOptions, HttpCompleter, RetryListener, RetryPolicy, list_models,
 };
 use ilab_openai::completer::{
     ChatMessage, Completer, Completion, CompletionError, FinishReason, Prompt, Request, Sampling,
@@ -209,16 +210,110 @@ fn a_refused_key_is_not_tried_again_and_not_shown() {
 
 #[test]
 fn a_refused_request_is_not_tried_again() {
-    for status in [400, 404, 422] {
-        let teacher = FakeTeacher::start(move |_| Reply::error(status, "no such model"));
+    for status in [400, 422] {
+        let teacher = FakeTeacher::start(move |_| Reply::error(status, "bad words"));
         let error = ask(&teacher, chat(1)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the request was refused: no such model",
-            "{status}"
+            format!(
+                "`{}` refused the request (HTTP {status}): bad words",
+                teacher.url()
+            ),
         );
         assert_eq!(teacher.n_requests(), 1);
+        assert!(!error.is_fatal());
     }
+}
+
+#[test]
+fn a_model_that_is_not_served_is_told_at_once_with_those_that_are() {
+    let not_found = json!({"error": {"message": "no such model", "code": "model_not_found"}});
+    for status in [400, 404] {
+        let answer = not_found.clone();
+        let teacher = FakeTeacher::start(move |_| Reply::json(status, &answer));
+        let streamed = collect(&teacher).pop().unwrap().unwrap_err();
+        for error in [ask(&teacher, chat(3)).unwrap_err(), streamed] {
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "`{}` refused the request (HTTP {status}): no such model",
+                    teacher.url()
+                ),
+            );
+            assert_eq!(
+                error.hints(),
+                ["name one of its models with `--model`: `fake-teacher`"]
+            );
+            assert!(error.is_fatal());
+        }
+        assert_eq!(teacher.n_requests(), 2, "neither is sent again");
+    }
+}
+
+/// A server that answers everything with 404, as one does at a URL that is not that of its API.
+fn server_without_api() -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut asked = [0; 4096];
+            let n_bytes = std::io::Read::read(&mut connection, &mut asked).unwrap();
+            assert!(n_bytes > 0);
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone";
+            std::io::Write::write_all(&mut connection, answer).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn a_url_without_its_end_is_told_with_what_is_missing() {
+    let url = server_without_api();
+    let completer = HttpCompleter::new(endpoint(&url), "granite");
+    for error in [
+        wait(completer.complete(chat(1))).unwrap_err(),
+        wait(list_models(&endpoint(&url))).unwrap_err(),
+    ] {
+        assert_eq!(
+            error.to_string(),
+            format!("`{url}` refused the request (HTTP 404): \"gone\"")
+        );
+        assert_eq!(
+            error.hints(),
+            [format!("the URL usually ends in `/v1`: try `{url}/v1`")]
+        );
+    }
+}
+
+#[test]
+fn whoever_waits_is_told_why_and_for_how_long() {
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::error(429, "slow down").with_header("Retry-After", "1"),
+        1 => Reply::error(503, "loading"),
+        2 => Reply::answer("half").cut_after(150),
+        _ => Reply::answer("at last"),
+    });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let mut options = EndpointOptions::new(teacher.url(), None);
+    options.retry.first_pause = Duration::from_millis(1);
+    options.on_retry = Some(RetryListener::new({
+        let told = Arc::clone(&told);
+        move |retry| told.lock().unwrap().push(retry.to_string())
+    }));
+    let completer = HttpCompleter::new(Endpoint::new(options).unwrap(), "granite");
+    wait(completer.complete(chat(1))).unwrap();
+    let host = teacher.address();
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            format!("HTTP 429 from {host}, trying again in 1 s"),
+            format!("HTTP 503 from {host}, trying again in 1 s"),
+            format!("no answer from {host}, trying again in 1 s"),
+        ]
+    );
 }
 
 #[test]

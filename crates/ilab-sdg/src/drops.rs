@@ -33,6 +33,27 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// What to do when this is why nothing was left.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            Self::Rejected => {
+                "the teacher said why it refused: check `--endpoint-url`, `--model` and what it allows"
+            }
+            Self::ContextOverflow => {
+                "take a teacher with a longer context, or shorter chunks with `--chunk-word-count`"
+            }
+            Self::CutOff => "allow longer answers with `--max-num-tokens`",
+            Self::EmptyAnswer
+            | Self::NothingParsed
+            | Self::Filtered
+            | Self::Duplicate
+            | Self::NoQuestionMark
+            | Self::NoQuestion
+            | Self::NoAnswer
+            | Self::SameAsSeed => "a larger teacher model follows the prompts better",
+        }
+    }
+
     /// In words, for a table.
     pub fn description(self) -> &'static str {
         match self {
@@ -84,5 +105,13 @@ impl Drops {
             *counts.entry(drop.reason).or_default() += drop.n_samples;
         }
         counts
+    }
+
+    /// What most samples were left out for.
+    pub fn main_reason(&self) -> Option<DropReason> {
+        let counts = self.by_reason().into_iter();
+        counts
+            .max_by_key(|(_, n_samples)| *n_samples)
+            .map(|(reason, _)| reason)
     }
 }

@@ -1,27 +1,25 @@
 //! A whole run: leaves of a taxonomy in, a dataset out.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::try_join_all;
 use ilab_base::atomic::StagedDir;
-use ilab_base::cancel::{Cancel, Cancelled};
-use ilab_base::hint::Hint;
-use ilab_base::io::IoError;
+use ilab_base::cancel::Cancel;
 use ilab_documents::chunk::{Budget, TokenCounter};
 use ilab_documents::source::DocumentError;
-use ilab_openai::completer::{Completer, CompletionError};
+use ilab_openai::completer::Completer;
 use ilab_taxonomy::TaxonomyLeaf;
 use serde::Serialize;
 
 use crate::block::{AskSettings, BlockKind};
 use crate::dataset::{self, Contents, LeafResult, RunFiles};
 use crate::drops::Drops;
-use crate::journal::{Journal, JournalError};
+use crate::error::GenerateError;
+use crate::journal::Journal;
 use crate::observer::{Event, Observer};
-use crate::pipeline::{PipelineError, PipelineSource, Pipelines, fingerprint};
-use crate::prompt::PromptError;
+use crate::pipeline::{PipelineSource, Pipelines, fingerprint};
 use crate::question;
 use crate::run::{Dropped, Run};
 use crate::samples::{self, Leaf};
@@ -106,92 +104,6 @@ pub struct LeafSummary {
     pub n_dropped: usize,
 }
 
-/// Why there is no dataset.
-#[derive(Debug, thiserror::Error)]
-pub enum GenerateError {
-    /// There is nothing to generate from.
-    #[error("no leaf of the taxonomy is selected, so there is nothing to generate")]
-    NoLeaves,
-    /// The pipeline cannot be used.
-    #[error(transparent)]
-    Pipeline(#[from] PipelineError),
-    /// A row does not fit a prompt.
-    #[error(transparent)]
-    Prompt(#[from] PromptError),
-    /// The documents of a leaf cannot be had.
-    #[error("the documents of `{leaf}` cannot be read")]
-    Documents {
-        /// The qna.yaml of the leaf.
-        leaf: String,
-        /// Why.
-        #[source]
-        source: DocumentError,
-    },
-    /// The documents of a leaf hold no text.
-    #[error("the documents of `{leaf}` hold no text")]
-    NoText {
-        /// The qna.yaml of the leaf.
-        leaf: String,
-    },
-    /// The journal cannot be used.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The teacher failed in a way that every other request would meet as well.
-    #[error("the teacher failed; {n_kept} finished requests are kept")]
-    Teacher {
-        /// Requests whose answers are kept.
-        n_kept: usize,
-        /// What it said.
-        #[source]
-        source: CompletionError,
-    },
-    /// Not one sample passed the checks.
-    #[error("nothing usable was generated: all {} samples were left out", drops.n_samples())]
-    NothingKept {
-        /// Why each was left out.
-        drops: Drops,
-    },
-    /// The files cannot be written.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// The user stopped it.
-    #[error("cancelled")]
-    Cancelled,
-}
-
-impl From<Cancelled> for GenerateError {
-    fn from(_: Cancelled) -> Self {
-        Self::Cancelled
-    }
-}
-
-impl Hint for GenerateError {
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoLeaves => vec![
-                "`ilab taxonomy diff` says which files are there and why each is left out"
-                    .to_owned(),
-                "`--taxonomy-base empty` takes every file".to_owned(),
-            ],
-            Self::Pipeline(error) => error.hints(),
-            Self::Prompt(error) => error.hints(),
-            Self::Documents { source, .. } => source.hints(),
-            Self::NoText { .. } => {
-                vec!["check the files that `document.patterns` selects".to_owned()]
-            }
-            Self::Journal(error) => error.hints(),
-            Self::Teacher { source, .. } => source.hints(),
-            Self::NothingKept { .. } => {
-                vec!["a larger teacher model follows the prompts better".to_owned()]
-            }
-            Self::Io(error) => error.hints(),
-            Self::Cancelled => {
-                vec!["run the same command again: finished requests are kept".to_owned()]
-            }
-        }
-    }
-}
-
 /// Generates a dataset and writes its files; must be called from a tokio runtime with timers.
 ///
 /// Answers go to the journal the moment they arrive. The folder of the run appears whole at the end or not at all.
@@ -240,6 +152,41 @@ pub async fn generate(
     summarise(options, &journal, finished, n_requests)
 }
 
+/// Looks for what would stop a run before anything is asked, without a teacher: no leaves, a pipeline or documents that
+/// cannot be used. Repositories are cloned on the way, so that [`generate()`] finds them.
+///
+/// # Errors
+/// As [`generate()`].
+pub fn check(
+    leaves: &[TaxonomyLeaf],
+    pipeline: &PipelineSource,
+    repositories: &Path,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<(), GenerateError> {
+    if leaves.is_empty() {
+        return Err(GenerateError::NoLeaves);
+    }
+    Pipelines::load(pipeline)?;
+    for leaf in leaves {
+        cancel.check()?;
+        samples::documents(leaf, repositories, observer, cancel)
+            .map_err(|source| documents_error(leaf, source, cancel))?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C at a terminal reaches git as well, which then fails.
+fn documents_error(leaf: &TaxonomyLeaf, source: DocumentError, cancel: &Cancel) -> GenerateError {
+    if cancel.is_cancelled() {
+        return GenerateError::Cancelled;
+    }
+    GenerateError::Documents {
+        leaf: leaf.path.display().to_string(),
+        source,
+    }
+}
+
 /// A leaf at the end of its pipelines.
 struct Finished {
     result: LeafResult,
@@ -261,22 +208,13 @@ fn read_leaves(
     for leaf in &options.leaves {
         cancel.check()?;
         let name = unique_name(leaf, &mut names);
-        let file = || leaf.path.display().to_string();
-        let read = samples::leaf(leaf, name, budget, &options.repositories, observer).map_err(
-            |source| {
-                // Ctrl-C reaches git as well, which then fails.
-                if cancel.is_cancelled() {
-                    GenerateError::Cancelled
-                } else {
-                    GenerateError::Documents {
-                        leaf: file(),
-                        source,
-                    }
-                }
-            },
-        )?;
+        let documents = samples::documents(leaf, &options.repositories, observer, cancel)
+            .map_err(|source| documents_error(leaf, source, cancel))?;
+        let read = samples::leaf(leaf, name, documents, budget, observer);
         if read.n_rows() == 0 {
-            return Err(GenerateError::NoText { leaf: file() });
+            return Err(GenerateError::NoText {
+                leaf: leaf.path.display().to_string(),
+            });
         }
         leaves.push(read);
     }

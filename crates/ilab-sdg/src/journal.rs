@@ -90,11 +90,24 @@ impl Hint for JournalError {
                         .to_owned(),
                 ]
             }
+            Self::Database { path, source } if is_unwritable(source) => vec![format!(
+                "check the owner and the mode of `{}`, or take another `--output-dir`",
+                path.parent().unwrap_or(path).display()
+            )],
             Self::Database { .. } | Self::Foreign { .. } | Self::Entry { .. } => {
                 vec!["move that file away; what it holds is then generated anew".to_owned()]
             }
         }
     }
+}
+
+/// Whether the file or its folder does not let the database write.
+fn is_unwritable(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    matches!(
+        error.sqlite_error_code(),
+        Some(CannotOpen | PermissionDenied | ReadOnly)
+    )
 }
 
 /// What an answer depends on.
@@ -295,6 +308,19 @@ mod tests {
             Journal::open(folder.path()),
             Err(JournalError::Foreign { .. })
         ));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder in the place of the file: no mode keeps a test that runs as root from writing.
+        std::fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
+        let error = Journal::open(folder.path()).unwrap_err();
+        let expected = format!(
+            "check the owner and the mode of `{}`, or take another `--output-dir`",
+            folder.path().display()
+        );
+        assert_eq!(error.hints(), [expected], "{error:?}");
     }
 
     #[test]

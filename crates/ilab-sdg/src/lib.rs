@@ -11,6 +11,7 @@ mod block;
 mod dataset;
 pub mod drops;
 pub mod embedded;
+mod error;
 mod generate;
 pub mod journal;
 mod observer;
@@ -24,9 +25,9 @@ mod teacher;
 mod yaml;
 
 pub use dataset::RunFiles;
-pub use generate::{
-    CHUNK_TOKENS, GenerateError, GenerateOptions, LeafSummary, RunName, Summary, generate,
-};
+pub use error::GenerateError;
+pub use generate::{CHUNK_TOKENS, GenerateOptions, LeafSummary, RunName, Summary, check, generate};
 pub use observer::{Event, Observer};
 pub use row::Row;
+pub use teacher::cancelled;
 pub use yaml::YamlError;

@@ -3,6 +3,11 @@
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
+    /// A repository with documents is not on this machine yet and is being cloned.
+    Cloning {
+        /// What git clones.
+        repository: &'a str,
+    },
     /// The documents of a leaf were cut into chunks.
     Chunked {
         /// The leaf, as datasets name it.

@@ -10,7 +10,7 @@ use ilab_openai::completer::{Choice, FinishReason};
 
 use crate::block::{Ask, AskSettings, Block, BlockKind};
 use crate::drops::{DropReason, DroppedSample, Drops};
-use crate::generate::GenerateError;
+use crate::error::GenerateError;
 use crate::observer::{Event, Observer};
 use crate::pipeline::{Pipeline, fingerprint};
 use crate::row::{self, Row};

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use ilab_base::cancel::Cancel;
 use ilab_documents::chunk::{self, Budget};
-use ilab_documents::source::{self, Document, DocumentError};
+use ilab_documents::source::{self, Cache, Document, DocumentError, Documents};
 use ilab_taxonomy::{DocumentSource, Knowledge, LeafKind, Skill, TaxonomyLeaf};
 use serde_json::Value;
 
@@ -40,17 +41,16 @@ impl Leaf {
     }
 }
 
-/// Reads the documents of a leaf and makes its rows.
+/// Makes the rows of a leaf from its documents.
 pub(crate) fn leaf(
     leaf: &TaxonomyLeaf,
     name: String,
+    found: Documents,
     budget: Budget<'_>,
-    repositories: &Path,
     observer: &dyn Observer,
-) -> Result<Leaf, DocumentError> {
+) -> Leaf {
     let (rows, seeds, documents) = match &leaf.kind {
         LeafKind::Knowledge(knowledge) => {
-            let found = documents(&knowledge.documents, repositories)?;
             for file in &found.unread {
                 observer.event(Event::Unread { leaf: &name, file });
             }
@@ -73,7 +73,7 @@ pub(crate) fn leaf(
         }
         LeafKind::Skill(skill) => (skill_rows(skill, &name), skill_seeds(skill), Vec::new()),
     };
-    Ok(Leaf {
+    Leaf {
         leaf_path: leaf.leaf_path.clone(),
         is_knowledge: matches!(leaf.kind, LeafKind::Knowledge(_)),
         rows: rows
@@ -83,20 +83,34 @@ pub(crate) fn leaf(
         name,
         seeds,
         documents,
-    })
+    }
 }
 
-fn documents(
-    source: &DocumentSource,
+/// Reads the documents of a leaf; a skill has none.
+pub(crate) fn documents(
+    leaf: &TaxonomyLeaf,
     repositories: &Path,
-) -> Result<source::Documents, DocumentError> {
-    match source {
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Documents, DocumentError> {
+    let LeafKind::Knowledge(knowledge) = &leaf.kind else {
+        return Ok(Documents::default());
+    };
+    match &knowledge.documents {
         DocumentSource::Folder { path, patterns } => source::from_folder(path, patterns),
         DocumentSource::Git {
             repo,
             commit,
             patterns,
-        } => source::from_repository(repo, commit, patterns, repositories),
+        } => {
+            let tell = |url: &str| observer.event(Event::Cloning { repository: url });
+            let cache = Cache {
+                folder: repositories,
+                on_clone: &tell,
+                cancel,
+            };
+            source::from_repository(repo, commit, patterns, cache)
+        }
     }
 }
 

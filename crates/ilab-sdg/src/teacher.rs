@@ -9,7 +9,7 @@ use ilab_base::cancel::Cancel;
 use ilab_openai::completer::{Completer, Completion, CompletionError, Request};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::generate::GenerateError;
+use crate::error::GenerateError;
 use crate::journal::{Journal, Key};
 use crate::observer::{Event, Observer};
 
@@ -131,7 +131,8 @@ impl<'run> Teacher<'run> {
     }
 }
 
-async fn cancelled(cancel: &Cancel) {
+/// Ends when the work is cancelled.
+pub async fn cancelled(cancel: &Cancel) {
     while !cancel.is_cancelled() {
         tokio::time::sleep(CANCEL_INTERVAL).await;
     }

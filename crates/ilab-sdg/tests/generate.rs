@@ -11,10 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ilab_base::cancel::Cancel;
+use ilab_base::hint::Hint;
 use ilab_openai::completer::{CompletionError, FinishReason};
 use ilab_sdg::drops::DropReason;
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{GenerateError, GenerateOptions, RunName, Summary, generate};
+use ilab_taxonomy::TaxonomyLeaf;
 
 use scripted::{Scripted, answer};
 
@@ -385,6 +387,75 @@ fn nothing_usable_is_an_error_with_reasons() {
         panic!("{error:?}")
     };
     assert!(drops.by_reason().contains_key(&DropReason::NoQuestionMark));
+}
+
+#[test]
+fn what_to_do_about_nothing_usable_follows_from_the_main_reason() {
+    let hints = |answer: fn(&str, u64) -> Result<(String, FinishReason), CompletionError>| {
+        let folder = tempfile::tempdir().unwrap();
+        let error = run(&options(folder.path()), &Scripted::new(answer)).unwrap_err();
+        assert!(
+            matches!(error, GenerateError::NothingKept { .. }),
+            "{error:?}"
+        );
+        error.hints().join("; ")
+    };
+    let refused = hints(|_, _| {
+        Err(CompletionError::Refused {
+            url: "http://teacher".to_owned(),
+            status: 400,
+            message: "no".to_owned(),
+        })
+    });
+    assert!(refused.contains("refused"), "{refused}");
+    let cut_off = hints(|_, _| Ok(("Is this cut? It is".to_owned(), FinishReason::Length)));
+    assert!(cut_off.contains("--max-num-tokens"), "{cut_off}");
+    let unformatted = hints(|_, _| Ok(("I do not know.".to_owned(), FinishReason::Stop)));
+    assert!(unformatted.contains("larger teacher"), "{unformatted}");
+}
+
+#[test]
+fn a_model_that_is_not_there_stops_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let teacher = Scripted::new(|_, _| {
+        Err(CompletionError::NotFound {
+            url: "http://teacher".to_owned(),
+            status: 404,
+            message: "no such model".to_owned(),
+            served: Vec::new(),
+        })
+    });
+    let error = run(&options(folder.path()), &teacher).unwrap_err();
+    assert!(
+        matches!(error, GenerateError::Teacher { n_kept: 0, .. }),
+        "{error:?}"
+    );
+    assert!(teacher.n_requests() <= 4, "only what was under way");
+}
+
+#[test]
+fn what_stops_a_run_is_found_without_a_teacher() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let check = |leaves: &[TaxonomyLeaf], pipeline: &PipelineSource| {
+        let repositories = folder.path().join("repositories");
+        ilab_sdg::check(leaves, pipeline, &repositories, &(), &Cancel::new())
+    };
+    check(&options.leaves, &options.pipeline).unwrap();
+    assert!(matches!(
+        check(&[], &options.pipeline),
+        Err(GenerateError::NoLeaves)
+    ));
+    let pipeline = PipelineSource::Directory(folder.path().join("nowhere"));
+    assert!(matches!(
+        check(&options.leaves, &pipeline),
+        Err(GenerateError::Pipeline(_))
+    ));
+    std::fs::remove_dir_all(folder.path().join("taxonomy/knowledge")).unwrap();
+    assert!(matches!(
+        check(&options.leaves, &options.pipeline),
+        Err(GenerateError::Documents { .. })
+    ));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ilab_base::diagnostic::{Diagnostic, Span};
+use ilab_base::diagnostic::Diagnostic;
 use ilab_base::yaml::{self, Document, Node, Value};
 use serde::Deserialize;
 
 use crate::FOLDERS;
+use crate::documents;
 use crate::leaf::{
     DocumentSource, Knowledge, KnowledgeExample, LeafKind, Skill, SkillExample, TaxonomyLeaf,
 };
@@ -43,7 +44,7 @@ pub(crate) fn check(
     }
     match build(&document.root, path, leaf_folders) {
         Ok(leaf) => {
-            diagnostics.extend(missing_documents(text, &document.root, &leaf));
+            diagnostics.extend(documents::problems(text, &document.root, &leaf));
             let is_usable = !diagnostics.iter().any(Diagnostic::is_error);
             (diagnostics, is_usable.then_some(leaf))
         }
@@ -200,42 +201,4 @@ fn resolved(documents: DocumentSource, file: &Path) -> DocumentSource {
         }
         git => git,
     }
-}
-
-/// A local folder of documents must be there and hold what the patterns name.
-fn missing_documents(text: &str, root: &Node, leaf: &TaxonomyLeaf) -> Option<Diagnostic> {
-    let LeafKind::Knowledge(knowledge) = &leaf.kind else {
-        return None;
-    };
-    let DocumentSource::Folder { path, patterns } = &knowledge.documents else {
-        return None;
-    };
-    let span = |key: &str| -> Span {
-        let steps = [Step::Key("document".to_owned()), Step::Key(key.to_owned())];
-        locate(root, &steps).span
-    };
-    if !path.is_dir() {
-        let message = format!(
-            "the folder of documents `{}` does not exist",
-            path.display()
-        );
-        return Some(
-            Diagnostic::error(text, span("path"), message)
-                .with_help("the path is relative to the folder of this file"),
-        );
-    }
-    let is_matched = |pattern: &String| {
-        let pattern = format!(
-            "{}/{pattern}",
-            glob::Pattern::escape(&path.to_string_lossy())
-        );
-        glob::glob(&pattern)
-            .is_ok_and(|mut matches| matches.any(|found| found.is_ok_and(|path| path.is_file())))
-    };
-    (!patterns.iter().any(is_matched)).then(|| {
-        let message = format!("no file in `{}` matches these patterns", path.display());
-        Diagnostic::error(text, span("patterns"), message).with_help(
-            "`*.md` takes the files of the folder itself, `**/*.md` those of its subfolders too",
-        )
-    })
 }

@@ -39,8 +39,10 @@ pub(crate) struct Worktree {
 impl Worktree {
     /// The work tree that `root` lies in, or `None` where there is none.
     pub(crate) fn open(root: &Path, base: &str) -> Result<Option<Self>, TaxonomyError> {
-        let Ok(repository) = gix::discover(root) else {
-            return Ok(None);
+        let repository = match gix::discover(root) {
+            Ok(repository) => repository,
+            Err(error) if is_no_repository(&error) => return Ok(None),
+            Err(error) => return Err(git_error(root, error)),
         };
         let Some(folder) = repository.workdir() else {
             return Ok(None);
@@ -117,6 +119,19 @@ impl Worktree {
             .map_err(git)?;
         Ok(entry.is_excluded())
     }
+}
+
+/// Whether there is none, rather than one that cannot be used.
+fn is_no_repository(error: &gix::Error) -> bool {
+    use gix::discover::upwards::Error;
+    matches!(
+        error.downcast_any_ref(),
+        Some(
+            Error::NoGitRepository { .. }
+                | Error::NoGitRepositoryWithinCeiling { .. }
+                | Error::NoGitRepositoryWithinFs { .. }
+        )
+    )
 }
 
 /// Whether a file with these bytes is this object. A second look without CR covers `core.autocrlf`.

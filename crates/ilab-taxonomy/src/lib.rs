@@ -6,6 +6,7 @@
 //! Deliberately absent: drawing the findings (the binary does), cloning, and fetching documents.
 
 mod check;
+mod documents;
 mod error;
 mod git;
 mod leaf;

@@ -272,3 +272,18 @@ fn what_cannot_be_compared_is_an_error() {
         "{missing}"
     );
 }
+
+#[test]
+fn a_repository_that_cannot_be_used_is_not_taken_for_none() {
+    let folder = Folder::new();
+    folder
+        .write("compositional_skills/a/qna.yaml", &skill("a"))
+        .git(&["init", "--quiet", "--initial-branch=main"])
+        .commit("first");
+    folder.write(".git/config", "[core\n");
+    let error = folder.read("main").unwrap_err();
+    let TaxonomyError::Git { source, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_ne!(source.to_string(), "");
+}

@@ -122,7 +122,7 @@ fn a_local_folder_of_documents_is_resolved_and_must_hold_a_match() {
     let text = knowledge("document:\n  path: documents\n  patterns: [\"*.md\"]\n");
     let read = || taxonomy(folder.path(), "knowledge/moons", &text);
     let message = read().files[0].diagnostics[0].message.clone();
-    assert!(message.starts_with("no file in"), "{message}");
+    assert!(message.contains("matches no file in"), "{message}");
 
     std::fs::write(leaf.join("documents/vell.md"), "# Vell\n").unwrap();
     let taxonomy = read();
@@ -136,6 +136,46 @@ fn a_local_folder_of_documents_is_resolved_and_must_hold_a_match() {
     };
     assert_eq!(knowledge.documents, expected);
     assert_snapshot!(told("knowledge/x", &text), @"error 6:9 [documents] the folder of documents `TAXONOMY/knowledge/x/documents` does not exist (the path is relative to the folder of this file)");
+}
+
+/// What generation would refuse is told by the check, at the pattern that is the cause.
+#[test]
+fn documents_that_generation_cannot_read_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = folder.path().join("knowledge/moons/documents");
+    std::fs::create_dir_all(&documents).unwrap();
+    for (name, bytes) in [
+        ("vell.md", &b"# Vell\n"[..]),
+        ("bad.txt", b"x\xff"),
+        (".hidden.md", b"# Hidden\n"),
+        ("scan.pdf", b"%PDF"),
+    ] {
+        std::fs::write(documents.join(name), bytes).unwrap();
+    }
+    let told = |patterns: &str| {
+        let text = knowledge(&format!(
+            "document:\n  path: documents\n  patterns: [{patterns}]\n"
+        ));
+        let taxonomy = taxonomy(folder.path(), "knowledge/moons", &text);
+        let file = &taxonomy.files[0];
+        let lines = file.diagnostics.iter().map(|one| {
+            let marked = &file.text[one.span.start..one.span.end];
+            format!("{}:{} [{marked}] {}", one.line, one.column, one.message)
+        });
+        let told = lines.collect::<Vec<_>>().join("\n");
+        told.replace(&documents.display().to_string(), "DOCUMENTS")
+    };
+    assert_eq!(told("vell.md"), "");
+    assert_snapshot!(told("vell.md, '*.html', '../documents/*.md', '?hidden.md', '***'"), @"
+    7:23 ['*.html'] the pattern `*.html` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, scan.pdf, vell.md
+    7:33 ['../documents/*.md'] the pattern `../documents/*.md` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, scan.pdf, vell.md
+    7:54 ['?hidden.md'] the pattern `?hidden.md` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, scan.pdf, vell.md
+    7:68 ['***'] `***` is not a file pattern: wildcards are either regular `*` or recursive `**`
+    ");
+    assert_snapshot!(told("'*.pdf', '*.txt'"), @"
+    7:14 ['*.pdf'] none of the files that `*.pdf` matches in `DOCUMENTS` can be read; there are: scan.pdf
+    7:23 ['*.txt'] `bad.txt` in `DOCUMENTS` is not UTF-8 text: byte 1 is wrong
+    ");
 }
 
 #[test]

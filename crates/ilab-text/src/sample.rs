@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //! Learned are the texts of assistant turns, and with `unmask` those of every turn but the system's; after an assistant
-//! text also everything up to and including the next end-of-sequence token. Role headers and whatever else the template
-//! writes are not learned.
+//! text also everything up to and including the next end-of-sequence token, if that comes before the next message's text.
+//! Role headers and whatever else the template writes are not learned.
 //!
 //! # Differs from upstream
 //! The original wraps each text in marker *tokens*, which forces token borders at both ends of a message. Here marker
@@ -71,9 +71,12 @@ impl ilab_base::hint::Hint for EncodeError {
     }
 }
 
-/// Private-use characters that mark the start and the end of a learned text.
+/// Private-use characters that mark the start and the end of a text.
 const BEGIN: char = '\u{F8F0}';
 const END: char = '\u{F8F1}';
+
+/// Bytes of a message's text in the rendered conversation.
+type Region = (usize, usize);
 
 /// Encodes a conversation and says which of its tokens are learned.
 ///
@@ -84,27 +87,25 @@ pub fn encode(
     messages: &[Message],
     unmask: bool,
 ) -> Result<EncodedSample, EncodeError> {
-    let marked = mark(messages, unmask)?;
-    let rendered = tokenizer.template().render(&marked, false)?;
-    let (text, regions) = locate(&rendered).ok_or(EncodeError::TextNotFound)?;
-    let is_expected = |message: &&Message| is_learned_role(&message.role, unmask);
-    if regions.len() != messages.iter().filter(is_expected).count()
-        || text != tokenizer.template().render(messages, false)?
-    {
-        return Err(EncodeError::TextNotFound);
-    }
-    let regions = regions
+    check_characters(messages)?;
+    let text = tokenizer.template().render(messages, false)?;
+    let is_learned = |role: &str| role == "assistant" || (unmask && role != "system");
+    let learned =
+        regions(tokenizer, messages, &text, is_learned)?.ok_or(EncodeError::TextNotFound)?;
+    // A template may change or drop what is not learned; then the learned texts alone are the borders.
+    let all = match regions(tokenizer, messages, &text, |_| true) {
+        Ok(Some(all)) => all,
+        Ok(None) | Err(_) => learned.clone(),
+    };
+    let roles = messages.iter().map(|message| message.role.as_str());
+    let regions: Vec<_> = learned
         .into_iter()
-        .zip(messages.iter().filter(is_expected))
-        .map(|((start, end), message)| {
-            let end = if message.role == "assistant" {
-                end_with_eos(&text, end, tokenizer.eos_token())
-            } else {
-                end
-            };
-            (start, end)
-        });
-    let regions: Vec<_> = regions.collect();
+        .zip(roles.filter(|role| is_learned(role)))
+        .map(|(region, role)| match role {
+            "assistant" => with_eos(&text, region, &all, tokenizer.eos_token()),
+            _ => region,
+        })
+        .collect();
     let encoding = tokenizer.encode(&text)?;
     let is_learned = encoding
         .offsets
@@ -122,45 +123,55 @@ pub fn encode(
     })
 }
 
-fn is_learned_role(role: &str, unmask: bool) -> bool {
-    role == "assistant" || (unmask && role != "system")
+fn check_characters(messages: &[Message]) -> Result<(), EncodeError> {
+    for (message_idx, message) in messages.iter().enumerate() {
+        if let Some(character) = message.content.chars().find(|c| [BEGIN, END].contains(c)) {
+            return Err(EncodeError::ReservedCharacter {
+                message_idx,
+                character,
+            });
+        }
+    }
+    Ok(())
 }
 
-/// Puts marks around each learned text, inside its leading and trailing white space, so that trimming still works.
-fn mark(messages: &[Message], unmask: bool) -> Result<Vec<Message>, EncodeError> {
-    messages
+/// Where the texts of some messages stand in `text`, the rendered conversation; `None` when the template does not print
+/// each of them once and unchanged.
+fn regions(
+    tokenizer: &Tokenizer,
+    messages: &[Message],
+    text: &str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Option<Vec<Region>>, TemplateError> {
+    let wanted = |message: &Message| is_wanted(&message.role);
+    let marked: Vec<Message> = messages
         .iter()
-        .enumerate()
-        .map(|(message_idx, message)| {
-            if let Some(character) = message
-                .content
-                .chars()
-                .find(|character| [BEGIN, END].contains(character))
-            {
-                return Err(EncodeError::ReservedCharacter {
-                    message_idx,
-                    character,
-                });
-            }
-            if !is_learned_role(&message.role, unmask) {
-                return Ok(message.clone());
-            }
-            let text = message.content.trim();
-            let start = message.content.len() - message.content.trim_start().len();
-            let (before, after) = (
-                &message.content[..start],
-                &message.content[start + text.len()..],
-            );
-            Ok(Message::new(
-                message.role.clone(),
-                format!("{before}{BEGIN}{text}{END}{after}"),
-            ))
+        .map(|message| match wanted(message) {
+            true => mark(message),
+            false => message.clone(),
         })
-        .collect()
+        .collect();
+    let n_wanted = messages.iter().filter(|message| wanted(message)).count();
+    let rendered = tokenizer.template().render(&marked, false)?;
+    Ok(locate(&rendered)
+        .filter(|(unmarked, regions)| unmarked == text && regions.len() == n_wanted)
+        .map(|(_, regions)| regions))
+}
+
+/// Puts marks around a text, inside its leading and trailing white space, so that trimming still works.
+fn mark(message: &Message) -> Message {
+    let content = &message.content;
+    let text = content.trim();
+    let start = content.len() - content.trim_start().len();
+    let (before, after) = (&content[..start], &content[start + text.len()..]);
+    Message::new(
+        message.role.clone(),
+        format!("{before}{BEGIN}{text}{END}{after}"),
+    )
 }
 
 /// Removes the marks and returns the byte ranges that they enclosed; `None` when they are not in pairs.
-fn locate(rendered: &str) -> Option<(String, Vec<(usize, usize)>)> {
+fn locate(rendered: &str) -> Option<(String, Vec<Region>)> {
     let mut text = String::with_capacity(rendered.len());
     let mut regions = Vec::new();
     let mut open = None;
@@ -178,11 +189,18 @@ fn locate(rendered: &str) -> Option<(String, Vec<(usize, usize)>)> {
     open.is_none().then_some((text, regions))
 }
 
-/// The end of the next end-of-sequence token at or after `end`.
-fn end_with_eos(text: &str, end: usize, eos_token: &str) -> usize {
-    text[end..]
+/// A text with what follows it up to the end of the next end-of-sequence token, unless another text begins before that:
+/// with a template that ends only the last turn, the token belongs to that one.
+fn with_eos(text: &str, (start, end): Region, all: &[Region], eos_token: &str) -> Region {
+    let next = all.iter().map(|(begin, _)| *begin);
+    let limit = next
+        .filter(|begin| *begin >= end && *begin > start)
+        .min()
+        .unwrap_or(text.len());
+    let with_eos = text[end..limit]
         .find(eos_token)
-        .map_or(end, |position| end + position + eos_token.len())
+        .map(|position| end + position + eos_token.len());
+    (start, with_eos.unwrap_or(end))
 }
 
 #[cfg(test)]
@@ -191,8 +209,12 @@ mod tests {
 
     use super::*;
 
-    /// A tokenizer of single letters but for ` b`, and a template that puts a blank before each text.
-    fn tokenizer() -> Tokenizer {
+    /// A template that puts a blank before each text and ends each answer.
+    const TEMPLATE: &str = "{% for m in messages %}{{ '<|' + m['role'][0] + '|> ' + m['content'] }}\
+        {% if m['role'] == 'assistant' %}{{ '<|e|>' }}{% endif %}{% endfor %}";
+
+    /// A tokenizer of single letters but for ` b`.
+    fn tokenizer(template: &str) -> Tokenizer {
         let mut vocabulary = serde_json::Map::new();
         for token in ["<|u|>", "<|a|>", "<|e|>", "a", "b", "c", "Ġ", "Ċ", "Ġb"] {
             vocabulary.insert(token.to_owned(), vocabulary.len().into());
@@ -209,8 +231,6 @@ mod tests {
             "decoder": byte_level,
             "model": {"type": "BPE", "vocab": vocabulary, "merges": [["Ġ", "b"]]},
         });
-        let template = "{% for m in messages %}{{ '<|' + m['role'][0] + '|> ' + m['content'] }}\
-            {% if m['role'] == 'assistant' %}{{ '<|e|>' }}{% endif %}{% endfor %}";
         let config = json!({"eos_token": "<|e|>", "chat_template": template});
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
@@ -223,13 +243,13 @@ mod tests {
     }
 
     /// Tokens with those in brackets that are learned.
-    fn shown(messages: &[(&str, &str)], unmask: bool) -> String {
+    fn shown(template: &str, messages: &[(&str, &str)], unmask: bool) -> String {
         let names = ["<u>", "<a>", "<e>", "a", "b", "c", "_", "|", "_b"];
         let messages: Vec<Message> = messages
             .iter()
             .map(|(role, content)| Message::new(*role, *content))
             .collect();
-        let sample = encode(&tokenizer(), &messages, unmask).unwrap();
+        let sample = encode(&tokenizer(template), &messages, unmask).unwrap();
         let tokens = sample.input_ids.iter().zip(&sample.is_learned);
         tokens
             .map(|(id, is_learned)| match (names[*id as usize], is_learned) {
@@ -248,12 +268,38 @@ mod tests {
             ("assistant", "a\nb"),
         ];
         assert_eq!(
-            shown(&chat, false),
+            shown(TEMPLATE, &chat, false),
             "<u>_ab<a>[_b][c][<e>]<u>_b<a>_[a][|][b][<e>]"
         );
         assert_eq!(
-            shown(&chat, true),
+            shown(TEMPLATE, &chat, true),
             "<u>_[a][b]<a>[_b][c][<e>]<u>[_b]<a>_[a][|][b][<e>]"
+        );
+    }
+
+    #[test]
+    fn an_end_after_the_next_text_is_not_learned_with_the_answer_before_it() {
+        let template = "{% for m in messages %}{{ '<|' + m['role'][0] + '|> ' + m['content'] }}{% endfor %}<|e|>";
+        let chat = [("assistant", "bc"), ("user", "ac"), ("assistant", "b")];
+        assert_eq!(
+            shown(template, &chat, false),
+            "<a>[_b][c]<u>_ac<a>[_b][<e>]"
+        );
+        // The text of the user is not printed, so that its place is unknown; the next answer still is a border.
+        let only_answers = "(m['content'] if m['role'] == 'assistant' else 'a')";
+        let changing = template.replace("m['content']", only_answers);
+        assert_eq!(
+            shown(&changing, &chat, false),
+            "<a>[_b][c]<u>_a<a>[_b][<e>]"
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_ends_and_so_does_one_with_blanks_around() {
+        assert_eq!(shown(TEMPLATE, &[("assistant", "")], false), "<a>_[<e>]");
+        assert_eq!(
+            shown(TEMPLATE, &[("assistant", " a\n"), ("user", "b")], false),
+            "<a>__[a][|][<e>]<u>_b"
         );
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ilab_base::io::{IoError, read_to_string};
 use serde_json::Value;
+use tokenizers::models::ModelWrapper;
 
 use crate::template::{ChatTemplate, TemplateError};
 
@@ -76,6 +77,9 @@ pub enum TokenizerError {
 impl ilab_base::hint::Hint for TokenizerError {
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Io(error) if error.is_not_found() => {
+                vec!["pass the folder of a Hugging Face model: one with config.json, tokenizer.json and *.safetensors".to_owned()]
+            }
             Self::Io(error) => error.hints(),
             Self::Template(error) => error.hints(),
             Self::Json { .. } | Self::Invalid { .. } => {
@@ -98,12 +102,13 @@ impl Tokenizer {
     pub fn from_dir(folder: &Path) -> Result<Self, TokenizerError> {
         let path = folder.join("tokenizer.json");
         let text = read_to_string(&path)?;
-        let inner: tokenizers::Tokenizer =
-            text.parse()
-                .map_err(|error: tokenizers::Error| TokenizerError::Invalid {
-                    path,
-                    message: error.to_string(),
-                })?;
+        let inner = text
+            .parse::<tokenizers::Tokenizer>()
+            .and_then(whole_and_repeatable)
+            .map_err(|error| TokenizerError::Invalid {
+                path,
+                message: error.to_string(),
+            })?;
 
         let path = folder.join("tokenizer_config.json");
         let config: Value = serde_json::from_str(&read_to_string(&path)?)
@@ -175,6 +180,27 @@ impl Tokenizer {
     }
 }
 
+/// Takes out what a file may have kept from the training of its tokenizer: cutting and filling up to a length, which
+/// transformers resets too, and leaving out merges at random.
+fn whole_and_repeatable(
+    mut inner: tokenizers::Tokenizer,
+) -> tokenizers::Result<tokenizers::Tokenizer> {
+    inner.with_truncation(None)?;
+    inner.with_padding(None);
+    let without_dropout = match inner.get_model() {
+        ModelWrapper::BPE(model) if model.dropout.is_some() => {
+            let mut model = model.clone();
+            model.dropout = None;
+            Some(model)
+        }
+        _ => None,
+    };
+    if let Some(model) = without_dropout {
+        inner.with_model(model);
+    }
+    Ok(inner)
+}
+
 /// A token is written as a string or as an object with `content`; absent and null are empty.
 fn token_text(config: &Value, key: &str) -> String {
     let value = &config[key];
@@ -202,4 +228,37 @@ fn template_source(folder: &Path, config: &Value) -> Result<String, TokenizerErr
         .ok_or_else(|| TokenizerError::NoTemplate {
             folder: folder.to_owned(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn samples_are_neither_cut_nor_filled_and_always_the_same() {
+        let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": true});
+        let vocabulary = json!({"<|e|>": 0, "a": 1, "b": 2, "ab": 3});
+        let tokenizer = json!({
+            "version": "1.0",
+            "truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0},
+            "padding": {"strategy": {"Fixed": 10}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+                "pad_type_id": 0, "pad_token": "<|e|>"},
+            "added_tokens": [],
+            "pre_tokenizer": byte_level,
+            "decoder": byte_level,
+            // No merge is ever made at 1.
+            "model": {"type": "BPE", "dropout": 1.0, "vocab": vocabulary, "merges": [["a", "b"]]},
+        });
+        let config = json!({"eos_token": "<|e|>", "chat_template": "{{ messages }}"});
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: Value| {
+            std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+        };
+        write("tokenizer.json", tokenizer);
+        write("tokenizer_config.json", config);
+        let tokenizer = Tokenizer::from_dir(folder.path()).unwrap();
+        assert_eq!(tokenizer.encode("ababa").unwrap().ids, [3, 3, 1]);
+    }
 }

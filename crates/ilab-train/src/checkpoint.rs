@@ -45,7 +45,12 @@ pub fn stage(
     } else {
         "bfloat16"
     };
-    config.rest.insert("torch_dtype".to_owned(), dtype.into());
+    // transformers 5 writes `dtype`, and reads it first.
+    for key in ["torch_dtype", "dtype"] {
+        if key == "torch_dtype" || config.rest.contains_key(key) {
+            config.rest.insert(key.to_owned(), dtype.into());
+        }
+    }
     let text = serde_json::to_vec_pretty(&config)
         .map_err(std::io::Error::from)
         .with_path("write", folder)?;

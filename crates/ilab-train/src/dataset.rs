@@ -89,6 +89,9 @@ pub enum DatasetError {
 impl ilab_base::hint::Hint for DatasetError {
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Io(error) if error.is_not_found() => {
+                vec!["pass the training file with `--data-path`; `ilab data generate` writes one".to_owned()]
+            }
             Self::Io(error) => error.hints(),
             Self::Line { .. } => vec![
                 r#"each line is a JSON object such as {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}"#.to_owned(),

@@ -240,7 +240,7 @@ fn rope_frequencies(config: &ModelConfig) -> Vec<f32> {
         .map(|pair| {
             let frequency = config.rope_theta.powf(-2.0 * pair as f64 / width as f64);
             let scaled = match &config.rope_scaling {
-                Some(scaling) if scaling.rope_type == "llama3" => {
+                Some(scaling) if scaling.rope_type() == "llama3" => {
                     llama3_frequency(frequency, scaling)
                 }
                 _ => frequency,

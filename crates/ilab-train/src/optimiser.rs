@@ -82,7 +82,7 @@ impl Optimiser {
         }
     }
 
-    /// One step with the gradients scaled down to `max_norm` where their norm is larger; returns the norm before that.
+    /// One step with the gradients, of norm `norm`, scaled down to `max_norm` where that is smaller.
     ///
     /// # Errors
     /// A weight that is not a contiguous f32 tensor of the CPU.
@@ -90,11 +90,11 @@ impl Optimiser {
         &mut self,
         weights: &BTreeMap<String, Var>,
         gradients: &Gradients,
+        norm: f64,
         lr: f64,
         max_norm: f64,
-    ) -> Result<f64> {
+    ) -> Result<()> {
         self.n_steps += 1;
-        let norm = gradients.norm();
         #[allow(clippy::cast_possible_truncation)]
         let schedule = Schedule {
             lr: lr as f32,
@@ -107,8 +107,7 @@ impl Optimiser {
         };
         weights
             .par_iter()
-            .try_for_each(|(name, weight)| self.update(name, weight, gradients, schedule))?;
-        Ok(norm)
+            .try_for_each(|(name, weight)| self.update(name, weight, gradients, schedule))
     }
 
     fn update(

@@ -95,13 +95,15 @@ pub enum TrainError {
         /// Rows of the embedding.
         vocab_size: usize,
     },
-    /// The loss is not a number any more.
-    #[error("the loss of step {step} is {loss} at a learning rate of {lr:.2e}")]
+    /// The loss or the gradient is not a number any more; the weights are those of the step before.
+    #[error("the {what} of step {step} is {value} at a learning rate of {lr:.2e}")]
     NotFinite {
         /// The step, from 1.
         step: u64,
-        /// Its loss.
-        loss: f64,
+        /// What is not finite.
+        what: &'static str,
+        /// What it is instead.
+        value: f64,
         /// Its learning rate.
         lr: f64,
     },
@@ -124,9 +126,12 @@ impl Hint for TrainError {
             Self::Vocabulary { .. } => {
                 vec!["use the tokenizer that belongs to the model".to_owned()]
             }
-            Self::NotFinite { .. } => {
-                vec!["lower `--learning-rate`; the last checkpoint is still good".to_owned()]
-            }
+            // Nothing was changed before the first step.
+            Self::NotFinite { step: 1, .. } => vec![
+                "the weights of the model may be damaged: download or copy its folder again"
+                    .to_owned(),
+            ],
+            Self::NotFinite { .. } => vec!["lower `--learning-rate`".to_owned()],
             Self::Cancelled(_) | Self::Tensor(_) => Vec::new(),
         }
     }
@@ -207,7 +212,7 @@ impl Trainer {
     /// the weights are those of the step before.
     ///
     /// # Errors
-    /// A loss that is not finite, or a cancelled run.
+    /// A loss or a gradient that is not finite, or a cancelled run.
     pub fn step(&mut self, cancel: &Cancel) -> Result<Option<StepMetrics>, TrainError> {
         if self.step == self.schedule.n_steps {
             return Ok(None);
@@ -240,19 +245,21 @@ impl Trainer {
             .collect();
         let (loss, gradients) = self.loss_and_gradients(&batches, cancel)?;
         let lr = self.schedule.lr(self.step);
-        if !loss.is_finite() {
-            return Err(TrainError::NotFinite {
-                step: self.step + 1,
-                loss,
-                lr,
-            });
+        let gradnorm = gradients.norm();
+        for (what, value) in [("loss", loss), ("gradient norm", gradnorm)] {
+            if !value.is_finite() {
+                return Err(TrainError::NotFinite {
+                    step: self.step + 1,
+                    what,
+                    value,
+                    lr,
+                });
+            }
         }
-        let gradnorm = self.optimiser.step(
-            self.model.weights(),
-            &gradients,
-            lr,
-            self.options.max_grad_norm,
-        )?;
+        let weights = self.model.weights();
+        let max_norm = self.options.max_grad_norm;
+        self.optimiser
+            .step(weights, &gradients, gradnorm, lr, max_norm)?;
         Ok(Some(self.advance(
             &batches,
             loss,

@@ -63,13 +63,19 @@ fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 fn model(tied: bool, rope_scaling: &str) -> Model {
+    Model::new(config(tied, rope_scaling), 64, |name, shape| {
+        Ok(weight(name, shape))
+    })
+    .unwrap()
+}
+
+fn config(tied: bool, rope_scaling: &str) -> ModelConfig {
     let config = format!(
         r#"{{"model_type": "llama", "vocab_size": {VOCAB_SIZE}, "hidden_size": 16, "intermediate_size": 24,
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0, "max_position_embeddings": 64, "tie_word_embeddings": {tied}, "rope_scaling": {rope_scaling}}}"#
     );
-    let config: ModelConfig = serde_json::from_str(&config).unwrap();
-    Model::new(config, 64, |name, shape| Ok(weight(name, shape))).unwrap()
+    serde_json::from_str(&config).unwrap()
 }
 
 fn samples() -> Vec<EncodedSample> {
@@ -202,4 +208,38 @@ fn a_cancelled_step_changes_nothing() {
         .to_vec1()
         .unwrap();
     assert_eq!(found, weight(name, &[VOCAB_SIZE, 16]));
+}
+
+/// A model of finite loss whose attention, which `o_proj` hides, makes the gradient of `o_proj` overflow.
+fn overflowing() -> Model {
+    Model::new(config(false, "null"), 64, |name, shape| {
+        let factor: f32 = match name {
+            "model.embed_tokens.weight" => 1e-20,
+            "model.norm.weight" => 1e20,
+            _ if name.ends_with("v_proj.weight") => 1e38,
+            _ if name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") => 0.0,
+            _ => 1.0,
+        };
+        Ok(weight(name, shape)
+            .iter()
+            .map(|value| value * factor)
+            .collect())
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_is_refused_before_it_spoils_the_weights() {
+    let mut trainer = Trainer::new(overflowing(), samples(), TrainOptions::default());
+    let name = "lm_head.weight";
+    let values = |trainer: &Trainer| -> Vec<f32> {
+        let weight = &trainer.model().weights()[name];
+        weight.flatten_all().unwrap().to_vec1().unwrap()
+    };
+    let error = trainer.step(&Cancel::new()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the gradient norm of step 1 is "),
+        "{error}"
+    );
+    assert_eq!(values(&trainer), weight(name, &[VOCAB_SIZE, 16]));
 }

@@ -4,14 +4,22 @@
 //! `LlamaConfig` of transformers 4.57: names, meanings and defaults.
 //! <https://huggingface.co/docs/transformers/v4.57.1/en/model_doc/llama#transformers.LlamaConfig>
 
+mod rope;
+mod sizes;
+
 use std::path::{Path, PathBuf};
 
 use ilab_base::io::{IoError, read_to_string};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::Value;
+
+pub use rope::RopeScaling;
 
 /// The shape of a Llama-architecture model. Fields carry the names of `config.json`; unknown keys are kept in `rest` so
 /// that a checkpoint is written with everything that was read.
+// What is derived reads and writes the fields as they are; the implementations below add `rope_parameters`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ModelConfig {
     /// `llama`, or the name of another architecture.
     pub model_type: String,
@@ -48,27 +56,29 @@ pub struct ModelConfig {
     pub tie_word_embeddings: bool,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
+    pub rest: serde_json::Map<String, Value>,
 }
 
-/// `rope_scaling`: how the rotary frequencies are stretched for long contexts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RopeScaling {
-    /// `default`, `linear`, `llama3`, …
-    #[serde(alias = "type")]
-    pub rope_type: String,
-    /// How much longer the context becomes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub factor: Option<f64>,
-    /// `llama3`: where the stretching starts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low_freq_factor: Option<f64>,
-    /// `llama3`: where the stretching is complete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high_freq_factor: Option<f64>,
-    /// `llama3`: the context before stretching.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub original_max_position_embeddings: Option<usize>,
+impl<'de> Deserialize<'de> for ModelConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut config = Self::deserialize(deserializer)?;
+        rope::read_parameters(&mut config).map_err(de::Error::custom)?;
+        Ok(config)
+    }
+}
+
+impl Serialize for ModelConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.rest.contains_key("rope_parameters") {
+            return Self::serialize(self, serializer);
+        }
+        let mut config =
+            Self::serialize(self, serde_json::value::Serializer).map_err(ser::Error::custom)?;
+        if let Value::Object(config) = &mut config {
+            rope::remove_repeated(config);
+        }
+        config.serialize(serializer)
+    }
 }
 
 fn default_rms_norm_eps() -> f64 {
@@ -170,7 +180,7 @@ impl ModelConfig {
     pub fn rope_type(&self) -> &str {
         self.rope_scaling
             .as_ref()
-            .map_or("default", |scaling| &scaling.rope_type)
+            .map_or("default", RopeScaling::rope_type)
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
@@ -182,16 +192,10 @@ impl ModelConfig {
                 supported: "llama",
             });
         }
-        if !["default", "llama3"].contains(&self.rope_type()) {
-            return Err(ConfigError::Unsupported {
-                path: path.to_owned(),
-                key: "rope_scaling.rope_type",
-                value: self.rope_type().to_owned(),
-                supported: "default, llama3",
-            });
-        }
+        rope::check(self, path)?;
+        self.check_activation(path)?;
         for key in ["attention_bias", "mlp_bias"] {
-            if self.rest.get(key).and_then(serde_json::Value::as_bool) == Some(true) {
+            if self.rest.get(key).and_then(Value::as_bool) == Some(true) {
                 return Err(ConfigError::Unsupported {
                     path: path.to_owned(),
                     key: "attention_bias, mlp_bias",
@@ -200,35 +204,20 @@ impl ModelConfig {
                 });
             }
         }
-        let invalid = |key, value: usize, expected: &str| ConfigError::Invalid {
-            path: path.to_owned(),
-            key,
-            value: value.to_string(),
-            expected: expected.to_owned(),
-        };
-        for (key, value) in [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("num_key_value_heads", self.n_kv_heads()),
-        ] {
-            if value == 0 || value > 1 << 24 {
-                return Err(invalid(key, value, "a positive size"));
-            }
+        sizes::check(self, path)
+    }
+
+    fn check_activation(&self, path: &Path) -> Result<(), ConfigError> {
+        match self.rest.get("hidden_act") {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::String(name)) if name == "silu" => Ok(()),
+            Some(other) => Err(ConfigError::Unsupported {
+                path: path.to_owned(),
+                key: "hidden_act",
+                value: other.as_str().map_or(other.to_string(), str::to_owned),
+                supported: "silu",
+            }),
         }
-        if !self.num_attention_heads.is_multiple_of(self.n_kv_heads()) {
-            return Err(invalid(
-                "num_key_value_heads",
-                self.n_kv_heads(),
-                "a divisor of num_attention_heads",
-            ));
-        }
-        if self.head_dim() == 0 || !self.head_dim().is_multiple_of(2) {
-            return Err(invalid("head_dim", self.head_dim(), "an even number"));
-        }
-        Ok(())
     }
 }
 

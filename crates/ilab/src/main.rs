@@ -17,5 +17,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run()
+    let exit_code = cli::run();
+    if exit_code == ExitCode::SUCCESS && ui::has_lost_data() {
+        return ExitCode::FAILURE;
+    }
+    exit_code
 }

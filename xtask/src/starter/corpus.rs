@@ -53,13 +53,13 @@ const FIRST: Mix = &[
     (Task::Memorise, 0.20, 200.0),
 ];
 const LATER: Mix = &[
-    (Task::Knowledge, 0.53, 380.0),
-    (Task::Reading, 0.22, 300.0),
-    (Task::ClosedBook, 0.06, 180.0),
-    (Task::Memorise, 0.05, 235.0),
-    (Task::Freeform, 0.05, 168.0),
-    (Task::Drill, 0.04, 118.0),
-    (Task::Grounded, 0.03, 259.0),
+    (Task::Knowledge, 0.46, 330.0),
+    (Task::Reading, 0.2, 260.0),
+    (Task::Drill, 0.13, 110.0),
+    (Task::ClosedBook, 0.06, 150.0),
+    (Task::Memorise, 0.05, 200.0),
+    (Task::Freeform, 0.05, 150.0),
+    (Task::Grounded, 0.03, 220.0),
     (Task::Language, 0.01, 173.0),
     (Task::SmallTalk, 0.01, 83.0),
 ];

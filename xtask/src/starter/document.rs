@@ -5,7 +5,7 @@ use ilab_base::seed::Rng;
 use crate::starter::decoration;
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::{self, Entity, SUBJECTS};
-use crate::starter::fact::{AnswerStyle, Fact, Mention};
+use crate::starter::fact::{AnswerStyle, Fact, Mention, Wording};
 use crate::starter::filler_sentence;
 use crate::starter::grammar::Grammar;
 use crate::starter::intro::{self, Intro};
@@ -44,7 +44,12 @@ impl QuestionAnswer {
 
 impl Document<'_> {
     /// One question for each fact, in random order.
-    pub fn questions(&self, rng: &mut Rng, style: AnswerStyle) -> Vec<QuestionAnswer> {
+    pub fn questions(
+        &self,
+        rng: &mut Rng,
+        style: AnswerStyle,
+        wording: Wording,
+    ) -> Vec<QuestionAnswer> {
         let mut questions = Vec::new();
         for subject in &self.subjects {
             if rng.chance(0.35) && self.text.contains(&subject.intro.sentence) {
@@ -52,7 +57,7 @@ impl Document<'_> {
                 questions.extend(about);
             }
             for fact in subject.facts.iter().filter(|f| f.is_askable()) {
-                questions.push(ask(rng, fact, &subject.entity, style));
+                questions.push(ask(rng, fact, &subject.entity, style, wording));
             }
         }
         rng.shuffle_all(&mut questions);
@@ -66,8 +71,14 @@ impl Document<'_> {
 }
 
 /// A question about this fact.
-pub fn ask(rng: &mut Rng, fact: &Fact<'_>, entity: &Entity, style: AnswerStyle) -> QuestionAnswer {
-    let question = fact.question(rng);
+pub fn ask(
+    rng: &mut Rng,
+    fact: &Fact<'_>,
+    entity: &Entity,
+    style: AnswerStyle,
+    wording: Wording,
+) -> QuestionAnswer {
+    let question = fact.question(rng, wording);
     QuestionAnswer {
         question: fact.asked(question, entity),
         answer: fact.answer(rng, entity, question, style),

@@ -33,6 +33,15 @@ pub enum Mention {
     Resolved,
 }
 
+/// Which words a question uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wording {
+    /// Those of the statement, as far as any question has them.
+    Close,
+    /// Any.
+    Free,
+}
+
 /// How an answer looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerStyle {
@@ -117,16 +126,23 @@ impl<'g> Fact<'g> {
     }
 
     /// A question that the statement answers.
-    pub fn question(&self, rng: &mut Rng) -> &'g Question {
+    pub fn question(&self, rng: &mut Rng, wording: Wording) -> &'g Question {
         let questions = &self.relation.questions;
         let known: Vec<&Question> = questions
             .iter()
             .filter(|question| self.is_filled(&question.asked))
             .collect();
-        if known.is_empty() {
-            &questions[0]
-        } else {
-            *rng.pick(&known)
+        match (wording, self.stated) {
+            _ if known.is_empty() => &questions[0],
+            (Wording::Close, Some(stated)) => {
+                let most = known.iter().map(|q| q.asked.n_shared_words(stated)).max();
+                let closest: Vec<&Question> = known
+                    .into_iter()
+                    .filter(|q| Some(q.asked.n_shared_words(stated)) == most)
+                    .collect();
+                *rng.pick(&closest)
+            }
+            _ => *rng.pick(&known),
         }
     }
 

@@ -56,7 +56,7 @@ impl Grammar {
             (true, true) => return Vec::new(),
             (true, false) => 0.0,
             (false, true) => 1.0,
-            (false, false) => 0.35,
+            (false, false) => 0.45,
         };
         let mut facts: Vec<Fact<'_>> = Vec::new();
         let mut tries = 0;

@@ -1,6 +1,6 @@
 //! The plain English words that documents are made of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::starter::grammar_error::GrammarError;
 use crate::starter::template::Template;
@@ -38,6 +38,10 @@ pub struct Lexicon {
     pub adjectives: Vec<String>,
     pub verbs: Vec<Verb>,
     pub activities: Vec<String>,
+    /// Words of other classes: they are copied, and sentences have them by themselves.
+    pub common: Vec<String>,
+    /// Every word in every form.
+    pub all_words: Vec<String>,
     lists: HashMap<String, Vec<String>>,
     namings: HashMap<String, Naming>,
 }
@@ -45,7 +49,8 @@ pub struct Lexicon {
 impl Lexicon {
     /// Reads the lists that the program carries.
     pub fn embedded() -> Result<Self, GrammarError> {
-        Ok(Self {
+        let mut lexicon = Self {
+            all_words: Vec::new(),
             nouns: words(include_str!("../../starter/lexicon/nouns.txt"))
                 .map(noun)
                 .collect(),
@@ -58,9 +63,38 @@ impl Lexicon {
             activities: lines(include_str!("../../starter/lexicon/activities.txt"))
                 .map(str::to_owned)
                 .collect(),
+            common: words(include_str!("../../starter/lexicon/common.txt"))
+                .map(str::to_owned)
+                .collect(),
             lists: sections(include_str!("../../starter/lexicon/lists.txt"))?,
             namings: namings(include_str!("../../starter/lexicon/names.txt"))?,
-        })
+        };
+        lexicon.all_words = lexicon.forms();
+        Ok(lexicon)
+    }
+
+    fn forms(&self) -> Vec<String> {
+        let nouns = self
+            .nouns
+            .iter()
+            .flat_map(|noun| [&noun.singular, &noun.plural]);
+        let verbs = self.verbs.iter().flat_map(|verb| {
+            [
+                &verb.base,
+                &verb.present,
+                &verb.past,
+                &verb.participle,
+                &verb.gerund,
+            ]
+        });
+        let entries = self.activities.iter().chain(self.lists.values().flatten());
+        let entries = entries.flat_map(|entry| entry.split_whitespace());
+        let single = nouns
+            .chain(verbs)
+            .chain(&self.adjectives)
+            .chain(&self.common);
+        let forms: BTreeSet<&str> = single.map(String::as_str).chain(entries).collect();
+        forms.into_iter().map(str::to_owned).collect()
     }
 
     /// How things of this kind are called.

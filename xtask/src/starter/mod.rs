@@ -45,6 +45,7 @@ mod tests;
 pub mod tokenizer;
 pub mod train;
 pub mod value;
+pub mod vocabulary;
 pub mod word;
 
 use std::path::PathBuf;

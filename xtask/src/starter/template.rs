@@ -1,5 +1,7 @@
 //! Sentences with slots.
 
+use std::collections::HashSet;
+
 /// A sentence frame, split at its slots.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -48,6 +50,30 @@ impl Template {
             Piece::Slot(name) => Some(name.as_str()),
             Piece::Text(_) => None,
         })
+    }
+
+    /// How many words of this frame the other one has too, slots included; "eats" and "eat" are the same word.
+    pub fn n_shared_words(&self, other: &Self) -> usize {
+        let theirs = other.stems();
+        self.stems().intersection(&theirs).count()
+    }
+
+    /// The first letters of its words but the smallest, and its slots.
+    fn stems(&self) -> HashSet<String> {
+        let pieces = self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Slot(name)
+                if ["do", "does", "did", "done", "doing"].contains(&name.as_str()) =>
+            {
+                vec!["{do}".to_owned()]
+            }
+            Piece::Slot(name) => vec![format!("{{{name}}}")],
+            Piece::Text(text) => text
+                .split(|letter: char| !letter.is_alphanumeric())
+                .filter(|word| word.len() > 2)
+                .map(|word| word.to_lowercase().chars().take(4).collect())
+                .collect(),
+        });
+        pieces.collect()
     }
 
     /// The text with its slots filled and nothing else done to it.

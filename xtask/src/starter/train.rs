@@ -12,7 +12,6 @@ use ilab_train::checkpoint;
 use ilab_train::dataset::Dataset;
 use ilab_train::initialise;
 use ilab_train::metrics::{MetricsFile, StepMetrics};
-use ilab_train::model::Model;
 use ilab_train::packing::Batch;
 use ilab_train::trainer::{MatrixOptimiser, TrainOptions, Trainer};
 use ilab_weights::config::ModelConfig;
@@ -22,6 +21,7 @@ use serde_json::json;
 use crate::starter::error::StarterError;
 use crate::starter::measure;
 use crate::starter::tokenizer::VOCABULARY;
+use crate::starter::vocabulary;
 
 /// Longest sample, in tokens.
 pub const MAX_SEQ_LEN: usize = 640;
@@ -53,7 +53,7 @@ pub struct TrainArgs {
     /// Highest learning rate.
     #[arg(long, default_value_t = 2e-3)]
     learning_rate: f64,
-    /// Continue from the weights of this folder instead of random ones.
+    /// Continue from the weights of this folder instead of random ones; its vocabulary may be another.
     #[arg(long)]
     from: Option<PathBuf>,
 }
@@ -78,7 +78,7 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         random_seed: SEED,
     };
     let model = match &args.from {
-        Some(folder) => Model::from_dir(folder, MAX_SEQ_LEN)?,
+        Some(folder) => vocabulary::with_tokenizer(folder, &args.tokenizer, MAX_SEQ_LEN)?,
         None => initialise::random(config(), MAX_SEQ_LEN, SEED)?,
     };
     let model = model.with_precision(Precision::Bf16);

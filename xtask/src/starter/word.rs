@@ -152,9 +152,10 @@ pub fn common_noun(rng: &mut Rng, lexicon: &Lexicon, tails: &[String]) -> String
 
 /// A short English word of any class.
 pub fn english(rng: &mut Rng, lexicon: &Lexicon) -> String {
-    match rng.weighted(&[0.6, 0.25, 0.15]) {
+    match rng.weighted(&[0.5, 0.2, 0.15, 0.15]) {
         0 => rng.pick(&lexicon.nouns).singular.clone(),
         1 => rng.pick(&lexicon.adjectives).clone(),
+        2 => rng.pick(&lexicon.common).clone(),
         _ => rng.pick(&lexicon.verbs).base.clone(),
     }
 }

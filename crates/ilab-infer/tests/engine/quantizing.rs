@@ -1,4 +1,8 @@
+#[cfg(unix)]
+use std::{path::Path, process::Command};
+
 use futures::executor::block_on;
+use ilab_base::hint::Hint;
 use ilab_infer::quantize::{QuantKind, QuantizeError, quantize};
 use ilab_infer::{Engine, SpecialTokens};
 
@@ -68,6 +72,39 @@ fn failures_leave_nothing_behind() {
         .collect();
     names.sort();
     assert_eq!(names, ["broken.gguf", "small.gguf"]);
+}
+
+/// Names the folder to work in when this test runs itself with a limit on the size of files.
+#[cfg(unix)]
+const LIMITED: &str = "ILAB_TEST_LIMITED_FOLDER";
+
+/// A limit on the size of files stands for a full disk: both let a write fail half way.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_is_suspected() {
+    if let Some(folder) = std::env::var_os(LIMITED) {
+        let folder = Path::new(&folder);
+        let output = folder.join("large.gguf");
+        let error = quantize(&folder.join("small.gguf"), &output, QuantKind::F32, 1).unwrap_err();
+        let expected = format!("llama.cpp cannot write `{}`: ", output.display());
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(error.hints()[0].starts_with("the disk may be full"));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    quantize(&MODEL, &folder.path().join("small.gguf"), QuantKind::F16, 1).unwrap();
+    let limited = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "quantizing::a_disk_that_is_full_is_suspected"])
+        .env(LIMITED, folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&limited.stdout);
+    assert!(limited.status.success(), "{told}");
+    assert!(told.contains("1 passed"), "{told}");
+    // Nothing half written is left.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ilab_base::hint::Hint;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::key::ApiKey;
-use crate::client::retry::{Attempts, Failure, RetryPolicy};
+use crate::client::options::{EndpointError, EndpointOptions};
+use crate::client::retry::{Attempts, Failure, RetryListener, RetryPolicy};
 use crate::completer::CompletionError;
 use crate::wire;
 use crate::wire::models::{Model, ModelList};
@@ -20,66 +20,6 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How much of an unexpected answer is shown.
 const N_SHOWN_CHARACTERS: usize = 200;
-
-/// How to reach an endpoint.
-#[derive(Debug, Clone)]
-pub struct EndpointOptions {
-    /// The base URL, usually ending in `/v1`.
-    pub url: String,
-    /// Sent as a bearer token when there is one.
-    pub api_key: Option<ApiKey>,
-    /// How long connecting may take.
-    pub connect_timeout: Duration,
-    /// How long the endpoint may send nothing at all: a whole answer of a slow machine fits in here.
-    pub silence_timeout: Duration,
-    /// When to try again.
-    pub retry: RetryPolicy,
-}
-
-impl EndpointOptions {
-    /// Options with the usual patience.
-    pub fn new(url: impl Into<String>, api_key: Option<ApiKey>) -> Self {
-        Self {
-            url: url.into(),
-            api_key,
-            connect_timeout: Duration::from_secs(10),
-            silence_timeout: Duration::from_secs(600),
-            retry: RetryPolicy::default(),
-        }
-    }
-}
-
-/// An endpoint cannot even be tried.
-#[derive(Debug, thiserror::Error)]
-pub enum EndpointError {
-    /// The URL is no HTTP URL.
-    #[error("`{url}` is not an HTTP URL: {reason}")]
-    InvalidUrl {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The key has characters that no HTTP header can carry.
-    #[error("the API key has characters that cannot be sent: line breaks or control characters")]
-    InvalidApiKey,
-    /// TLS could not be set up.
-    #[error("the HTTPS client cannot be set up")]
-    Tls(#[source] reqwest::Error),
-}
-
-impl Hint for EndpointError {
-    fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            Self::InvalidUrl { .. } => "write it as `http://HOST:PORT/v1`",
-            Self::InvalidApiKey => "check for a line break at the end of the key",
-            Self::Tls(_) => {
-                "install your system's certificates (the package is usually called `ca-certificates`)"
-            }
-        };
-        vec![hint.to_owned()]
-    }
-}
 
 /// A reachable endpoint. Clones share its connections.
 #[derive(Clone)]
@@ -93,8 +33,11 @@ struct Inner {
     base: String,
     /// As it may be shown: without credentials.
     url: String,
+    /// Host and port, for messages that come often.
+    host: String,
     api_key: Option<ApiKey>,
     retry: RetryPolicy,
+    on_retry: Option<RetryListener>,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -134,8 +77,15 @@ impl Endpoint {
                 client,
                 url: without_credentials(&url),
                 base: url.as_str().trim_end_matches('/').to_owned(),
+                host: url
+                    .authority()
+                    .rsplit('@')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
                 api_key: options.api_key,
                 retry: options.retry,
+                on_retry: options.on_retry,
             }),
         })
     }
@@ -152,8 +102,10 @@ impl Endpoint {
         body: &impl Serialize,
     ) -> Result<T, CompletionError> {
         let request = self.request(Method::POST, path).json(body);
-        let bytes = self.bytes_of(&request).await?;
-        self.parse(&bytes)
+        match self.bytes_of(&request).await {
+            Ok(bytes) => self.parse(&bytes),
+            Err(error) => Err(self.with_served_models(error).await),
+        }
     }
 
     /// Posts `body` and returns the answer as soon as its status is known to be good, with retries until then.
@@ -163,23 +115,45 @@ impl Endpoint {
         body: &impl Serialize,
     ) -> Result<Response, CompletionError> {
         let request = self.request(Method::POST, path).json(body);
-        let mut attempts = Attempts::new(&self.inner.retry);
+        let mut attempts = self.attempts();
         loop {
             match self.send(&request, attempts.number).await {
                 Ok(response) => return Ok(response),
-                Err(failure) => attempts.after(failure).await?,
+                Err(failure) => match attempts.after(failure).await {
+                    Ok(()) => {}
+                    Err(error) => return Err(self.with_served_models(error).await),
+                },
             }
         }
     }
 
+    fn attempts(&self) -> Attempts<'_> {
+        let inner = &self.inner;
+        Attempts::new(&inner.retry, &inner.host, inner.on_retry.as_ref())
+    }
+
+    /// The models that can be named in place of one that was not found. Asked once: this only serves an explanation.
+    async fn with_served_models(&self, mut error: CompletionError) -> CompletionError {
+        if let CompletionError::NotFound { served, .. } = &mut error {
+            let request = self.request(Method::GET, "models");
+            if let Ok(bytes) = self.bytes_once(&request, 1).await
+                && let Ok(list) = self.parse::<ModelList>(&bytes)
+            {
+                *served = list.data.into_iter().map(|model| model.id).collect();
+            }
+        }
+        error
+    }
+
+    async fn bytes_once(&self, request: &RequestBuilder, attempt: u32) -> Result<Vec<u8>, Failure> {
+        let response = self.send(request, attempt).await?;
+        self.read(response, attempt).await
+    }
+
     async fn bytes_of(&self, request: &RequestBuilder) -> Result<Vec<u8>, CompletionError> {
-        let mut attempts = Attempts::new(&self.inner.retry);
+        let mut attempts = self.attempts();
         loop {
-            let answer = match self.send(request, attempts.number).await {
-                Ok(response) => self.read(response, attempts.number).await,
-                Err(failure) => Err(failure),
-            };
-            match answer {
+            match self.bytes_once(request, attempts.number).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(failure) => attempts.after(failure).await?,
             }
@@ -252,12 +226,20 @@ impl Endpoint {
                 n_attempts: attempt,
                 message: format!("HTTP {code}: {message}"),
             },
-            _ => context_overflow(body, &message).unwrap_or(CompletionError::Rejected {
+            _ if code == 404 || names_unknown_model(body) => CompletionError::NotFound {
+                url,
+                status: code,
+                message,
+                served: Vec::new(),
+            },
+            _ => context_overflow(body, &message).unwrap_or(CompletionError::Refused {
+                url,
                 status: code,
                 message,
             }),
         };
         Failure {
+            status: Some(code),
             is_transient: matches!(
                 error,
                 CompletionError::RateLimited { .. } | CompletionError::Unavailable { .. }
@@ -274,6 +256,7 @@ impl Endpoint {
                 n_attempts: attempt,
                 message: self.redact(&causes(error)),
             },
+            status: None,
             is_transient: true,
             retry_after: None,
         }
@@ -352,6 +335,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .parse()
         .ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn names_unknown_model(body: &[u8]) -> bool {
+    wire::error::code_in(body).is_some_and(|code| code == "model_not_found")
 }
 
 /// A refused prompt that is too long. OpenAI, vLLM and our server put the limit first and the prompt's length second.

@@ -73,7 +73,7 @@ impl HttpCompleter {
         }
         match self.complete_once(request).await {
             // Some servers refuse `n` above 1 outright; whether that was the reason shows when 1 is not refused.
-            Err(refusal @ CompletionError::Rejected { .. }) => {
+            Err(refusal @ CompletionError::Refused { .. }) => {
                 let completion = self.complete_once(&single).await.map_err(|_| refusal)?;
                 self.takes_one_choice_only.store(true, Ordering::Relaxed);
                 Ok(completion)

@@ -4,10 +4,12 @@ mod answer;
 mod endpoint;
 mod http_completer;
 mod key;
+mod options;
 mod retry;
 mod stream;
 
-pub use endpoint::{Endpoint, EndpointError, EndpointOptions, list_models};
+pub use endpoint::{Endpoint, list_models};
 pub use http_completer::HttpCompleter;
 pub use key::ApiKey;
-pub use retry::RetryPolicy;
+pub use options::{EndpointError, EndpointOptions};
+pub use retry::{Retry, RetryListener, RetryPolicy};

@@ -1,6 +1,8 @@
 //! When to try again, and after how long.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::completer::CompletionError;
@@ -54,10 +56,51 @@ impl RetryPolicy {
     }
 }
 
+/// A request that failed and is sent again after a pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Host and port of the endpoint.
+    pub host: String,
+    /// HTTP status; none where the connection failed.
+    pub status: Option<u16>,
+    /// How long it is waited.
+    pub pause: Duration,
+}
+
+impl fmt::Display for Retry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.pause.as_secs_f64().ceil();
+        match self.status {
+            Some(status) => write!(formatter, "HTTP {status} from {}", self.host)?,
+            None => write!(formatter, "no answer from {}", self.host)?,
+        }
+        write!(formatter, ", trying again in {seconds} s")
+    }
+}
+
+/// Who is told when a request is sent again. Called from any thread: must not block.
+#[derive(Clone)]
+pub struct RetryListener(Arc<dyn Fn(&Retry) + Send + Sync>);
+
+impl RetryListener {
+    /// Calls `listener` before each pause.
+    pub fn new(listener: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+}
+
+impl fmt::Debug for RetryListener {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RetryListener")
+    }
+}
+
 /// A failed attempt.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: CompletionError,
+    /// HTTP status; none where the connection failed.
+    pub(super) status: Option<u16>,
     /// Another attempt may succeed.
     pub(super) is_transient: bool,
     /// How long the endpoint asks to wait.
@@ -69,6 +112,7 @@ impl Failure {
     pub(super) fn lasting(error: CompletionError) -> Self {
         Self {
             error,
+            status: None,
             is_transient: false,
             retry_after: None,
         }
@@ -79,13 +123,24 @@ impl Failure {
 #[derive(Debug)]
 pub(super) struct Attempts<'a> {
     policy: &'a RetryPolicy,
+    host: &'a str,
+    listener: Option<&'a RetryListener>,
     /// The number of the running attempt, from 1.
     pub(super) number: u32,
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(policy: &'a RetryPolicy) -> Self {
-        Self { policy, number: 1 }
+    pub(super) fn new(
+        policy: &'a RetryPolicy,
+        host: &'a str,
+        listener: Option<&'a RetryListener>,
+    ) -> Self {
+        Self {
+            policy,
+            host,
+            listener,
+            number: 1,
+        }
     }
 
     /// Waits before the next attempt, or returns the error when there is nothing left to try.
@@ -94,6 +149,13 @@ impl<'a> Attempts<'a> {
             return Err(failure.error);
         };
         tracing::debug!(attempt = self.number, ?pause, error = %failure.error, "trying again");
+        if let Some(RetryListener(tell)) = self.listener {
+            tell(&Retry {
+                host: self.host.to_owned(),
+                status: failure.status,
+                pause,
+            });
+        }
         tokio::time::sleep(pause).await;
         self.number += 1;
         Ok(())
@@ -114,6 +176,7 @@ mod tests {
     fn failure(retry_after: Option<u64>) -> Failure {
         Failure {
             error: CompletionError::Cancelled,
+            status: None,
             is_transient: true,
             retry_after: retry_after.map(Duration::from_secs),
         }

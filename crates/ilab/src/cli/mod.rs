@@ -10,15 +10,15 @@ pub(crate) mod quickstart;
 mod short_flags;
 pub(crate) mod taxonomy;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::error::CommandResult;
+use crate::error::{CommandError, CommandResult};
 use crate::settings::{Environment, Invocation};
-use crate::ui::Ui;
+use crate::ui::{Ui, log};
 
 /// Teach a language model new knowledge and skills.
 #[derive(Debug, Parser)]
@@ -82,6 +82,18 @@ enum Command {
     Train(model::TrainArgs),
 }
 
+impl Command {
+    /// Where the log goes; `None` is stderr.
+    fn log_file(&self) -> Option<&Path> {
+        match self {
+            Self::Serve(args) | Self::Model(model::ModelCommand::Serve(args)) => {
+                args.log_file.as_deref()
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Parses the command line, runs the command and says what went wrong.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse_from(short_flags::expand(std::env::args_os())) {
@@ -95,9 +107,10 @@ pub(crate) fn run() -> ExitCode {
                 environment,
                 ui,
                 config_file: cli.config,
-                verbosity: cli.verbose,
             };
-            (ui, dispatch(cli.command, &invocation))
+            let log = log::start(cli.command.log_file(), cli.verbose);
+            let result = log.map_err(CommandError::from);
+            (ui, result.and_then(|()| dispatch(cli.command, &invocation)))
         }
         Err(error) => (Ui::new(false, true), Err(error)),
     };

@@ -112,7 +112,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) effective_batch_size: Option<u32>,
     /// Highest learning rate [default: 2e-5]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = learning_rate)]
     pub(crate) learning_rate: Option<f64>,
     /// Steps over which the learning rate rises [default: 25]
     #[arg(long, value_name = "N")]
@@ -130,7 +130,7 @@ pub(crate) struct ConvertArgs {
     /// Folder of the model: config.json, tokenizer.json, *.safetensors; it is only read
     #[arg(long, value_name = "DIR")]
     pub(crate) model_dir: PathBuf,
-    /// File to write, or an existing folder for it [default: beside the model's folder]
+    /// File to write, or a folder for it: one that exists, or a name that ends in `/` [default: beside the model's folder]
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
     /// How weights are stored
@@ -168,6 +168,13 @@ pub(crate) enum WeightType {
     /// About 4.8 bits
     #[value(name = "q4_k_m")]
     Q4KM,
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if f64::is_finite(rate) && rate > 0.0 => Ok(rate),
+        _ => Err("expected a finite number above 0, such as 2e-5".to_owned()),
+    }
 }
 
 impl ModelCommand {

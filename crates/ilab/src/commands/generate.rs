@@ -8,18 +8,18 @@ use ilab_base::cancel::Cancel;
 use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
 use ilab_infer::{Batching, SpecialTokens};
-use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, list_models};
+use ilab_openai::client::{ApiKey, Endpoint, EndpointOptions, HttpCompleter, list_models};
 use ilab_openai::completer::Completer;
 use ilab_sdg::drops::Drops;
-use ilab_sdg::{GenerateError, GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{GenerateError, GenerateOptions, RunName, Summary, cancelled, check, generate};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 use serde_json::json;
 
-use crate::commands::generation_progress::GenerationProgress;
+use crate::commands::generation_progress::{CheckProgress, GenerationProgress, tell_retries};
 use crate::commands::stop::cancel_on_signal;
 use crate::commands::{local_model, timestamp};
 use crate::error::{CommandError, CommandResult, Kind};
-use crate::settings::{GenerateSettings, TeacherSettings};
+use crate::settings::{EngineSettings, GenerateSettings, TeacherSettings};
 use crate::ui::Ui;
 
 /// What a chat model is told it is, in training data for it.
@@ -45,7 +45,21 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
     let leaves = read_leaves(&settings.selection, ui)?;
     let cancel = Cancel::new();
     let runtime = cancel_on_signal(&cancel)?;
-    let teacher = runtime.block_on(teacher(&settings.teacher, ui))?;
+    // A teacher takes a minute to load: what stops the run without one is told before.
+    check(
+        &leaves,
+        &settings.pipeline,
+        &settings.repositories,
+        &CheckProgress(ui),
+        &cancel,
+    )
+    .map_err(failure)?;
+    let teacher = runtime.block_on(async {
+        tokio::select! {
+            teacher = teacher(&settings.teacher, ui) => teacher,
+            () = cancelled(&cancel) => Err(failure(GenerateError::Cancelled)),
+        }
+    })?;
     ui.status(format!(
         "Generating synthetic data from {} leaves with `{}`",
         leaves.len(),
@@ -74,15 +88,21 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
             tell(&summary, settings.is_json, ui);
             Ok(())
         }
-        Err(GenerateError::Cancelled) => Err(CommandError::interrupted(
-            "run the same command again: finished requests are kept",
-        )),
         Err(error) => {
             if let GenerateError::NothingKept { drops } = &error {
                 tell_drops(drops, ui);
             }
-            Err(error.into())
+            Err(failure(error))
         }
+    }
+}
+
+fn failure(error: GenerateError) -> CommandError {
+    match error {
+        GenerateError::Cancelled => {
+            CommandError::interrupted("run the same command again: finished requests are kept")
+        }
+        error => error.into(),
     }
 }
 
@@ -113,35 +133,43 @@ async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teacher, CommandE
             url,
             api_key,
             model,
-        } => {
-            let endpoint = Endpoint::new(EndpointOptions::new(url, api_key.clone()))
-                .map_err(CommandError::usage)?;
-            let model = match model {
-                Some(model) => model.clone(),
-                None => served_model(&endpoint).await?,
-            };
-            Ok(Teacher {
-                completer: Arc::new(HttpCompleter::new(endpoint, model)),
-                count_tokens: Arc::new(estimated_tokens),
-                chunk_tokens: usize::MAX,
-                identity: None,
-            })
-        }
-        TeacherSettings::Local(engine) => {
-            let file = local_model::find_gguf(&engine.model_path, "--model", ui)?;
-            let n_sequences = local_model::n_sequences_that_fit(&file, engine.n_context_tokens)?;
-            let engine = local_model::load(&file, engine, n_sequences, Batching::Reproducible)?;
-            let counter = engine.clone();
-            Ok(Teacher {
-                chunk_tokens: engine.n_context_tokens() / 2,
-                identity: Some(identity(&file)?),
-                completer: Arc::new(engine),
-                count_tokens: Arc::new(move |text| {
-                    counter.tokenize(text, SpecialTokens::Omit).len()
-                }),
-            })
-        }
+        } => remote_teacher(url, api_key.clone(), model.clone(), ui).await,
+        TeacherSettings::Local(engine) => local_teacher(engine, ui),
     }
+}
+
+async fn remote_teacher(
+    url: &str,
+    api_key: Option<ApiKey>,
+    model: Option<String>,
+    ui: Ui,
+) -> Result<Teacher, CommandError> {
+    let mut options = EndpointOptions::new(url, api_key);
+    options.on_retry = Some(tell_retries(ui));
+    let endpoint = Endpoint::new(options).map_err(CommandError::usage)?;
+    let model = match model {
+        Some(model) => model,
+        None => served_model(&endpoint).await?,
+    };
+    Ok(Teacher {
+        completer: Arc::new(HttpCompleter::new(endpoint, model)),
+        count_tokens: Arc::new(estimated_tokens),
+        chunk_tokens: usize::MAX,
+        identity: None,
+    })
+}
+
+fn local_teacher(settings: &EngineSettings, ui: Ui) -> Result<Teacher, CommandError> {
+    let file = local_model::find_gguf(&settings.model_path, "--model", ui)?;
+    let n_sequences = local_model::n_sequences_that_fit(&file, settings.n_context_tokens)?;
+    let engine = local_model::load(&file, settings, n_sequences, Batching::Reproducible)?;
+    let counter = engine.clone();
+    Ok(Teacher {
+        chunk_tokens: engine.n_context_tokens() / 2,
+        identity: Some(identity(&file)?),
+        completer: Arc::new(engine),
+        count_tokens: Arc::new(move |text| counter.tokenize(text, SpecialTokens::Omit).len()),
+    })
 }
 
 /// A model that was trained anew under the old name is another one; its size and its time of writing tell.

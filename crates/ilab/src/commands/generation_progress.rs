@@ -1,10 +1,15 @@
 //! What a run of generation shows while it works.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use ilab_openai::client::RetryListener;
 use ilab_sdg::{Event, Observer};
 
 use crate::ui::{Progress, Ui};
+
+/// Requests that wait for each other's endpoint all tell so: one line in this time is enough.
+const RETRY_LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts answers on the screen.
 pub(crate) struct GenerationProgress {
@@ -48,6 +53,16 @@ impl Observer for GenerationProgress {
     fn event(&self, event: Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Event::Cloning { repository } => tell_cloning(repository, self.ui),
+            Event::Chunked {
+                leaf,
+                n_documents,
+                n_chunks,
+            } => self.ui.status(format!(
+                "{leaf}: {} in {}",
+                counted(n_documents, "document"),
+                counted(n_chunks, "chunk")
+            )),
             Event::Planned { n_answers } => {
                 state.n_planned += n_answers;
                 let total = state.n_planned as u64;
@@ -73,7 +88,41 @@ impl Observer for GenerationProgress {
                     "{leaf}: `{file}` is in no format that can be read and is left out"
                 ));
             }
-            Event::Chunked { .. } | Event::Writing => {}
+            Event::Writing => {}
         }
+    }
+}
+
+/// Shows what the check before a run does that takes time.
+pub(crate) struct CheckProgress(pub(crate) Ui);
+
+impl Observer for CheckProgress {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Cloning { repository } = event {
+            tell_cloning(repository, self.0);
+        }
+    }
+}
+
+fn tell_cloning(repository: &str, ui: Ui) {
+    ui.status(format!("Cloning {repository}..."));
+}
+
+/// Shows that a request failed and when it is sent again.
+pub(crate) fn tell_retries(ui: Ui) -> RetryListener {
+    let last_line = Mutex::new(None::<Instant>);
+    RetryListener::new(move |retry| {
+        let mut last_line = last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_line.is_none_or(|time| time.elapsed() >= RETRY_LINE_INTERVAL) {
+            *last_line = Some(Instant::now());
+            ui.status(retry.to_string());
+        }
+    })
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
     }
 }

@@ -10,10 +10,9 @@ use crate::commands::local_model;
 use crate::commands::stop::{Stop, StopSignals};
 use crate::error::{CommandError, CommandResult, Kind};
 use crate::settings::{ServeSettings, base_url};
-use crate::ui::{Ui, log};
+use crate::ui::Ui;
 
 pub(crate) fn run(settings: &ServeSettings, ui: Ui) -> CommandResult {
-    log::start(settings.log_file.as_deref(), settings.verbosity)?;
     let file = local_model::find_gguf(&settings.engine.model_path, "--model-path", ui)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

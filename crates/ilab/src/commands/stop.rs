@@ -6,6 +6,7 @@ use tokio::signal;
 
 use crate::commands::serve::no_runtime;
 use crate::error::CommandError;
+use crate::ui::Ui;
 
 /// Who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl StopSignals {
     }
 }
 
-/// Sets `cancel` at the first request to stop, while the returned runtime lives.
+/// Sets `cancel` at the first request to stop and ends the process at the second, while the returned runtime lives.
 pub(crate) fn cancel_on_signal(cancel: &Cancel) -> Result<Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -79,6 +80,18 @@ pub(crate) fn cancel_on_signal(cancel: &Cancel) -> Result<Runtime, CommandError>
     runtime.spawn(async move {
         signals.next().await;
         cancel.cancel();
+        Ui::new(false, true).status("stopping; Ctrl-C again ends at once");
+        signals.next().await;
+        end_now();
     });
     Ok(runtime)
+}
+
+/// Work that takes long to reach its next safe point is left where it is; files appear only when they are complete.
+#[allow(
+    clippy::exit,
+    reason = "nothing may keep a user waiting who asked twice"
+)]
+fn end_now() -> ! {
+    std::process::exit(130)
 }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use ilab_base::cancel::Cancel;
-use ilab_convert::{OutputType, convert};
-use ilab_infer::quantize::{QuantKind, quantize};
+use ilab_base::hint::Hint;
+use ilab_convert::{ConvertError, OutputType, convert};
+use ilab_infer::quantize::{QuantKind, QuantizeError, quantize};
 use ilab_kernels::matmul::Precision;
+use ilab_text::sample::EncodedSample;
 use ilab_text::tokenizer::Tokenizer;
 use ilab_train::checkpoint;
 use ilab_train::dataset::{Dataset, Dropped};
@@ -15,7 +17,7 @@ use ilab_train::trainer::{TrainError, Trainer};
 use ilab_weights::safetensors::FloatType;
 
 use crate::commands::stop::cancel_on_signal;
-use crate::error::{CommandError, CommandResult};
+use crate::error::{CommandError, CommandResult, Kind};
 use crate::settings::TrainSettings;
 use crate::ui::Ui;
 
@@ -28,6 +30,37 @@ pub(crate) struct Trained {
     pub(crate) n_steps: u64,
     /// Mean loss of the last step.
     pub(crate) loss: f64,
+}
+
+/// A checkpoint is there and its GGUF files are not.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint `{}` is complete, but its GGUF files cannot be written", checkpoint.display())]
+struct WithoutGguf {
+    checkpoint: PathBuf,
+    source: GgufError,
+}
+
+/// The GGUF files of a checkpoint cannot be written.
+#[derive(Debug, thiserror::Error)]
+enum GgufError {
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+}
+
+impl Hint for WithoutGguf {
+    fn hints(&self) -> Vec<String> {
+        let mut hints = match &self.source {
+            GgufError::Convert(error) => error.hints(),
+            GgufError::Quantize(error) => error.hints(),
+        };
+        hints.push(format!(
+            "nothing that was learned is lost: `ilab model convert --model-dir {}` writes a GGUF file later",
+            self.checkpoint.display()
+        ));
+        hints
+    }
 }
 
 /// Trains and says what came of it.
@@ -53,26 +86,9 @@ pub(crate) fn train(
     ui: Ui,
     cancel: &Cancel,
 ) -> Result<Trained, CommandError> {
-    let tokenizer = Tokenizer::from_dir(&settings.model_path).map_err(TrainError::from)?;
-    let dataset = Dataset::read(
-        &settings.data_path,
-        &tokenizer,
-        settings.max_seq_len,
-        cancel,
-    )?;
-    tell_drops(dataset.dropped, settings.max_seq_len, ui);
-    dataset.write_processed(&settings.data_output_dir.join("data.jsonl"))?;
-    let model = Model::from_dir(&settings.model_path, settings.max_seq_len)?
-        .with_precision(Precision::Bf16);
-    check_vocabulary(&tokenizer, &model)?;
-    ui.status(format!(
-        "{} samples, {:.1} million parameters, {} epochs",
-        dataset.samples.len(),
-        model.n_parameters() as f64 / 1e6,
-        settings.options.num_epochs
-    ));
+    let (model, samples) = prepare(settings, ui, cancel)?;
     let mut metrics = MetricsFile::open(&settings.checkpoint_dir, &settings.options)?;
-    let mut trainer = Trainer::new(model, dataset.samples, settings.options.clone());
+    let mut trainer = Trainer::new(model, samples, settings.options.clone());
     let mut progress = ui.progress("train", trainer.n_steps(), "steps");
     let mut trained = None;
     while let Some(step) = trainer.step(cancel)? {
@@ -93,11 +109,43 @@ pub(crate) fn train(
     progress.finish();
     trained.ok_or_else(|| {
         CommandError::message(
-            crate::error::Kind::Usage,
+            Kind::Usage,
             "no epoch was asked for",
             "pass `--num-epochs` of 1 or more",
         )
     })
+}
+
+/// Reads the model and the data, and refuses whatever would end the run later on.
+fn prepare(
+    settings: &TrainSettings,
+    ui: Ui,
+    cancel: &Cancel,
+) -> Result<(Model, Vec<EncodedSample>), CommandError> {
+    let tokenizer = Tokenizer::from_dir(&settings.model_path).map_err(TrainError::from)?;
+    if settings.writes_gguf {
+        ilab_convert::check(&settings.model_path)?;
+    }
+    let dataset = Dataset::read(
+        &settings.data_path,
+        &tokenizer,
+        settings.max_seq_len,
+        cancel,
+    )?;
+    tell_drops(dataset.dropped, settings.max_seq_len, ui);
+    check_destinations(settings, dataset.samples.len())?;
+    dataset.write_processed(&settings.data_output_dir.join("data.jsonl"))?;
+    let lengths = dataset.samples.iter().map(|sample| sample.input_ids.len());
+    let longest = lengths.max().unwrap_or_default();
+    let model = Model::from_dir(&settings.model_path, longest)?.with_precision(Precision::Bf16);
+    check_vocabulary(&tokenizer, &model)?;
+    ui.status(format!(
+        "{} samples, {:.1} million parameters, {} epochs",
+        dataset.samples.len(),
+        model.n_parameters() as f64 / 1e6,
+        settings.options.num_epochs
+    ));
+    Ok((model, dataset.samples))
 }
 
 fn note(step: &StepMetrics) -> String {
@@ -136,24 +184,60 @@ fn check_vocabulary(tokenizer: &Tokenizer, model: &Model) -> Result<(), TrainErr
     }
 }
 
-/// Writes `hf_format/samples_N`; it appears when everything in it is complete.
-fn save(trainer: &Trainer, settings: &TrainSettings) -> Result<PathBuf, CommandError> {
-    let destination = settings
+/// Refuses a run of which a checkpoint would take the place of the model that it starts from.
+fn check_destinations(settings: &TrainSettings, n_samples: usize) -> Result<(), CommandError> {
+    let folder = settings.checkpoint_dir.join("hf_format").canonicalize();
+    let (Ok(source), Ok(folder)) = (settings.model_path.canonicalize(), folder) else {
+        // Without checkpoints there is none to train on from, and a model that cannot be read is told of in a moment.
+        return Ok(());
+    };
+    let n_epochs = settings.options.num_epochs;
+    let first = match settings.is_saved_every_epoch {
+        true => 1,
+        false => n_epochs,
+    };
+    let is_replaced =
+        |epoch: usize| folder.join(format!("samples_{}", epoch * n_samples)) == source;
+    match (first..=n_epochs).find(|epoch| is_replaced(*epoch)) {
+        None => Ok(()),
+        Some(epoch) => Err(CommandError::message(
+            Kind::User,
+            format!(
+                "the checkpoint `{}` would replace the model that training starts from, `{}`",
+                destination(settings, epoch * n_samples).display(),
+                settings.model_path.display()
+            ),
+            "pass another folder with `--ckpt-output-dir`",
+        )),
+    }
+}
+
+fn destination(settings: &TrainSettings, n_samples_seen: usize) -> PathBuf {
+    settings
         .checkpoint_dir
-        .join(format!("hf_format/samples_{}", trainer.samples_seen()));
+        .join(format!("hf_format/samples_{n_samples_seen}"))
+}
+
+/// Writes `hf_format/samples_N`; it appears when everything in it is complete, if need be without GGUF files.
+fn save(trainer: &Trainer, settings: &TrainSettings) -> Result<PathBuf, CommandError> {
     let staged = checkpoint::stage(
         trainer.model(),
         &settings.model_path,
-        &destination,
+        &destination(settings, trainer.samples_seen()),
         FloatType::F32,
     )?;
-    if settings.writes_gguf {
-        write_gguf(staged.path())?;
+    let written = match settings.writes_gguf {
+        true => write_gguf(staged.path()),
+        false => Ok(()),
+    };
+    let checkpoint = staged.commit()?;
+    match written {
+        Ok(()) => Ok(checkpoint),
+        Err(source) => Err(WithoutGguf { checkpoint, source }.into()),
     }
-    Ok(staged.commit()?)
 }
 
-fn write_gguf(folder: &Path) -> Result<(), CommandError> {
+fn write_gguf(folder: &Path) -> Result<(), GgufError> {
     let full = folder.join("pytorch_model.gguf");
     convert(folder, &full, OutputType::F32, &mut |_| Ok(()))?;
     quantize(

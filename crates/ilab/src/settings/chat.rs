@@ -9,6 +9,7 @@ use crate::cli::model::ChatArgs;
 use crate::error::{CommandError, Kind};
 use crate::settings::Invocation;
 use crate::settings::chat_context::ChatContext;
+use crate::settings::generate::api_key;
 use crate::settings::serve::{EngineSettings, chat_template, n_gpu_layers};
 use crate::settings::url::base_url;
 
@@ -32,8 +33,6 @@ pub(crate) struct ChatSettings {
     pub(crate) context: ChatContext,
     /// Edit lines as vi does.
     pub(crate) is_vi_mode: bool,
-    /// How often `-v` was given.
-    pub(crate) verbosity: u8,
     /// Greeting and timing around the answers.
     pub(crate) is_decorated: bool,
     /// For the model in this process.
@@ -51,7 +50,7 @@ impl ChatSettings {
             is_model_chosen: args.model.is_some(),
             endpoint_url: args.endpoint_url,
             server_url: base_url(&config.serve.server.host, config.serve.server.port),
-            api_key: args.api_key.map(ApiKey::new),
+            api_key: api_key(args.api_key, invocation),
             sampling: Sampling {
                 temperature: Some(temperature(
                     args.temperature.unwrap_or(config.chat.temperature as f32),
@@ -62,7 +61,6 @@ impl ChatSettings {
             },
             context: ChatContext::parse(&args.context.unwrap_or(config.chat.context))?,
             is_vi_mode: config.chat.vi_mode,
-            verbosity: invocation.verbosity,
             is_decorated: !args.no_decoration && !args.quick_question,
             engine: EngineSettings {
                 model_path: PathBuf::from(&model),

@@ -55,7 +55,9 @@ impl ConvertSettings {
         let file_name = format!("{name}-{}.gguf", target.name());
         let output = match args.output {
             None => folder.parent().unwrap_or(Path::new(".")).join(file_name),
-            Some(folder) if folder.is_dir() => folder.join(file_name),
+            Some(folder) if folder.is_dir() || is_named_as_folder(&folder) => {
+                folder.join(file_name)
+            }
             Some(file) => file,
         };
         Self {
@@ -65,4 +67,11 @@ impl ConvertSettings {
             replaces: args.force,
         }
     }
+}
+
+/// A file cannot be called so.
+fn is_named_as_folder(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    text.last()
+        .is_some_and(|last| std::path::is_separator(char::from(*last)))
 }

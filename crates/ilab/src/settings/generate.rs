@@ -1,6 +1,6 @@
 //! `ilab data generate`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ilab_openai::client::ApiKey;
 use ilab_sdg::CHUNK_TOKENS;
@@ -12,6 +12,8 @@ use crate::error::{CommandError, Kind};
 use crate::settings::Invocation;
 use crate::settings::serve::{EngineSettings, n_gpu_layers};
 
+/// The original's pipelines that are not there yet; one of them is the default of a new configuration.
+const ORIGINAL_PIPELINES: [&str; 2] = ["full", "accelerated"];
 /// The variable that holds a key, so that it appears in no process list.
 const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// What the original sends when there is no key.
@@ -61,17 +63,7 @@ impl GenerateSettings {
         let teacher = match args.endpoint_url {
             Some(url) => TeacherSettings::Endpoint {
                 url,
-                api_key: args
-                    .api_key
-                    .or_else(|| {
-                        invocation
-                            .environment
-                            .variables
-                            .get(API_KEY_VARIABLE)
-                            .cloned()
-                    })
-                    .filter(|key| key != NO_API_KEY)
-                    .map(ApiKey::new),
+                api_key: api_key(args.api_key, invocation),
                 model: args.model,
             },
             None => TeacherSettings::Local(EngineSettings {
@@ -104,6 +96,14 @@ impl GenerateSettings {
     }
 }
 
+/// The key of the command line, else that of the environment.
+pub(super) fn api_key(flag: Option<String>, invocation: &Invocation) -> Option<ApiKey> {
+    let variables = &invocation.environment.variables;
+    flag.or_else(|| variables.get(API_KEY_VARIABLE).cloned())
+        .filter(|key| !key.is_empty() && key != NO_API_KEY)
+        .map(ApiKey::new)
+}
+
 /// What every configuration says that nobody edited: the pipeline's own limit then holds, as with the original.
 const UNCHANGED_MAX_NUM_TOKENS: u32 = 4096;
 
@@ -121,15 +121,22 @@ fn pipeline(name: Option<String>) -> Result<PipelineSource, CommandError> {
             simple,
         )),
         Some(name) => match PipelineSource::from_argument(name) {
-            PipelineSource::Directory(path) if !Path::new(&path).is_dir() => {
+            PipelineSource::Directory(path)
+                if !path.is_dir() && ORIGINAL_PIPELINES.contains(&name) =>
+            {
                 Err(CommandError::message(
                     Kind::User,
-                    format!(
-                        "there is no pipeline `{name}`: it is not built in and no such folder exists"
-                    ),
-                    simple,
+                    format!("this version has the pipeline `simple` and not yet `{name}`"),
+                    "pass `--pipeline simple`, or set `generate.pipeline: simple` in the configuration",
                 ))
             }
+            PipelineSource::Directory(path) if !path.is_dir() => Err(CommandError::message(
+                Kind::User,
+                format!(
+                    "there is no pipeline `{name}`: it is not built in and no such folder exists"
+                ),
+                simple,
+            )),
             source => Ok(source),
         },
     }

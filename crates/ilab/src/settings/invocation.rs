@@ -20,8 +20,6 @@ pub(crate) struct Invocation {
     pub(crate) ui: Ui,
     /// `--config`.
     pub(crate) config_file: Option<PathBuf>,
-    /// How often `-v` was given.
-    pub(crate) verbosity: u8,
 }
 
 impl Invocation {

@@ -1,6 +1,6 @@
 //! What `ilab quickstart` is asked for. The configuration file plays no part: the run is the same for everybody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::quickstart::QuickstartArgs;
 
@@ -47,5 +47,17 @@ impl QuickstartSettings {
             is_json: args.json,
             student: args.model,
         }
+    }
+
+    /// Files and folders of the user that the run reads.
+    pub(crate) fn inputs(&self) -> Vec<&Path> {
+        let topic = match &self.topic {
+            Topic::Sample => Vec::new(),
+            Topic::Own {
+                taxonomy,
+                questions,
+            } => vec![taxonomy.as_path(), questions.as_path()],
+        };
+        topic.into_iter().chain(self.student.as_deref()).collect()
     }
 }

@@ -28,10 +28,6 @@ pub(crate) struct ServeSettings {
     pub(crate) host: String,
     /// 0 picks a free one.
     pub(crate) port: u16,
-    /// Where the log goes; `None` is stderr.
-    pub(crate) log_file: Option<PathBuf>,
-    /// How often `-v` was given.
-    pub(crate) verbosity: u8,
 }
 
 impl ServeSettings {
@@ -47,8 +43,6 @@ impl ServeSettings {
             },
             host: args.host.unwrap_or(config.server.host),
             port: args.port.unwrap_or(config.server.port),
-            log_file: args.log_file,
-            verbosity: invocation.verbosity,
         })
     }
 }

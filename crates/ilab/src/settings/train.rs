@@ -1,6 +1,6 @@
 //! `ilab model train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ilab_train::trainer::TrainOptions;
 
@@ -48,11 +48,13 @@ impl TrainSettings {
                 "pass one .jsonl file, such as knowledge_train_msgs_*.jsonl of a run of `ilab data generate`",
             ));
         }
+        let model_path = args
+            .model_path
+            .unwrap_or_else(|| PathBuf::from(config.model_path));
+        check_is_folder(&model_path)?;
         let defaults = TrainOptions::default();
         Ok(Self {
-            model_path: args
-                .model_path
-                .unwrap_or_else(|| PathBuf::from(config.model_path)),
+            model_path,
             data_path,
             checkpoint_dir: args.ckpt_output_dir.unwrap_or(config.ckpt_output_dir),
             data_output_dir: args.data_output_dir.unwrap_or(config.data_output_dir),
@@ -73,4 +75,16 @@ impl TrainSettings {
             },
         })
     }
+}
+
+/// The default is a name on Hugging Face, as many other models have.
+fn check_is_folder(model_path: &Path) -> Result<(), CommandError> {
+    if model_path.is_dir() {
+        return Ok(());
+    }
+    Err(CommandError::message(
+        Kind::User,
+        format!("the model `{}` is not a folder", model_path.display()),
+        "this version downloads no models: pass the folder of a Hugging Face model with `--model-path`",
+    ))
 }

@@ -1,6 +1,7 @@
 //! Where the libraries' events go.
 
 use std::fs::OpenOptions;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -32,7 +33,10 @@ pub(crate) fn start(file: Option<&Path>, verbosity: u8) -> Result<(), IoError> {
                 .with_writer(Mutex::new(file))
                 .try_init()
         }
-        None => log.with_writer(std::io::stderr).try_init(),
+        None => log
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .try_init(),
     };
     Ok(())
 }

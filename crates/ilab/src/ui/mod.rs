@@ -7,10 +7,19 @@ mod question;
 
 pub(crate) use progress::Progress;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ilab_base::diagnostic::Diagnostic;
+
+/// Set when data did not reach stdout.
+static HAS_LOST_DATA: AtomicBool = AtomicBool::new(false);
+
+/// Whether data did not reach stdout, which was told: the command has not done what it was asked for.
+pub(crate) fn has_lost_data() -> bool {
+    HAS_LOST_DATA.load(Ordering::SeqCst)
+}
 
 /// Where commands write.
 #[derive(Debug, Clone, Copy)]
@@ -41,15 +50,23 @@ impl Ui {
 
     /// One line of data, on stdout.
     pub(crate) fn data(&self, line: impl AsRef<str>) {
-        // A reader that went away (`| head`) wants no more of it and needs no message.
-        let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
+        self.told(writeln!(std::io::stdout(), "{}", line.as_ref()));
     }
 
     /// Part of a line of data, on stdout, shown at once.
     pub(crate) fn piece(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        // As for whole lines: a reader that went away needs no message.
-        let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+        self.told(write!(stdout, "{text}").and_then(|()| stdout.flush()));
+    }
+
+    /// Tells that data did not reach stdout, once. A reader that went away (`| head`) wants no more and needs no message.
+    fn told(&self, written: std::io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+            && !HAS_LOST_DATA.swap(true, Ordering::SeqCst)
+        {
+            self.error(format!("cannot write to stdout: {error}"));
+        }
     }
 
     /// What is going on, on stderr.

@@ -286,3 +286,111 @@ fn what_is_not_there_exits_with_2() {
         "{help}"
     );
 }
+
+/// The keys of the commented file, each with whether it is said to have no effect. Only keys have a default.
+fn keys_with_notes(text: &str) -> Vec<(String, bool)> {
+    let mut path: Vec<String> = Vec::new();
+    let (mut has_default, mut is_unused) = (false, false);
+    let mut keys = Vec::new();
+    for line in text.lines() {
+        let trimmed = line.trim_start();
+        if let Some(comment) = trimmed.strip_prefix("# ") {
+            has_default |= comment.starts_with("Default: ");
+            is_unused |= comment == "Not used by this version yet.";
+        } else if let Some((name, _)) = trimmed.split_once(':') {
+            path.truncate((line.len() - trimmed.len()) / 2);
+            path.push(name.to_owned());
+            if std::mem::take(&mut has_default) {
+                keys.push((path.join("."), is_unused));
+            }
+            is_unused = false;
+        }
+    }
+    keys
+}
+
+/// The dotted names that the settings of the commands take out of the configuration.
+fn names_in_settings() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // `config init` writes keys and `config show` shows them; neither heeds them.
+        if path
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("config_")
+        {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let words: Vec<_> = text.split_whitespace().collect();
+        // A chain of calls may go on in the next line.
+        let text = words.join(" ").replace(" .", ".");
+        let section = text
+            .split_once("let config = invocation.config()?")
+            .map_or("", |(_, rest)| rest.split(';').next().unwrap());
+        let section = section.trim_start_matches('.');
+        for place in text.split("config.").skip(1) {
+            let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_.".contains(letter);
+            let name: String = place
+                .chars()
+                .take_while(|letter| is_name(*letter))
+                .collect();
+            names.push(format!("{section}.{name}").trim_matches('.').to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn a_key_without_effect_says_so_and_no_other_does() {
+    let text = Program::new().run(&["config", "show"]);
+    let keys = keys_with_notes(&text);
+    assert!(keys.len() > 100, "{}", keys.len());
+    let names = names_in_settings();
+    for (key, is_unused) in keys {
+        let is_taken = names
+            .iter()
+            .any(|name| *name == key || name.starts_with(&format!("{key}.")));
+        assert_eq!(
+            is_taken, !is_unused,
+            "`{key}`: `ilab-config/src/read_keys.rs` and the settings disagree"
+        );
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn data_that_cannot_be_written_is_an_error() {
+    let program = Program::new();
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = program.command(&["config", "show"]);
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("error: cannot write to stdout: No space left on device"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn the_log_of_every_command_starts_with_its_flag() {
+    let program = Program::new();
+    let said = |flags: &[&str]| {
+        let arguments = [
+            "chat",
+            "-qq",
+            "--endpoint-url",
+            "http://127.0.0.1:1/v1",
+            "hi",
+        ];
+        program.run(&[&arguments[..], flags].concat())
+    };
+    assert!(said(&["-v"]).contains("DEBUG"), "{}", said(&["-v"]));
+    assert!(!said(&[]).contains("DEBUG"));
+}

@@ -154,3 +154,22 @@ fn what_is_not_a_llama_is_refused_before_anything_is_written() {
     ");
     assert_eq!(names(&program), ["tiny"]);
 }
+
+#[test]
+fn a_name_that_ends_as_a_folder_becomes_one() {
+    let program = prepared();
+    let arguments = [
+        "model",
+        "convert",
+        "--model-dir",
+        "tiny",
+        "--output",
+        "new/folder/",
+    ];
+    let shown = program.run(&arguments);
+    assert!(
+        shown.starts_with("exit code: 0\n----- stdout -----\nnew/folder/tiny-Q4_K_M.gguf\n"),
+        "{shown}"
+    );
+    assert!(program.path("new/folder/tiny-Q4_K_M.gguf").is_file());
+}

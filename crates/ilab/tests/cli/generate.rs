@@ -1,6 +1,7 @@
 //! `ilab data generate`.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ilab_testkit::fake_teacher::{FakeTeacher, Reply};
 use ilab_testkit::tiny_llama;
@@ -107,6 +108,7 @@ fn a_dataset_is_generated_and_told() {
     [RUN]
     ----- stderr -----
     Generating synthetic data from 2 leaves with `fake-teacher`
+    knowledge_brill: 1 document in 3 chunks
     compositional_skills->opposites: 12 samples of 20 answers, 8 left out
     knowledge->brill: 52 samples of 60 answers, 8 left out
     left out:    14  duplicate
@@ -196,11 +198,12 @@ fn what_cannot_be_generated_from_is_told_before_anything_is_asked() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-      × no file in `taxonomy/knowledge/brill/documents` matches these patterns
-        ╭─[taxonomy/knowledge/brill/qna.yaml:48:3]
+      × the pattern `*.txt` matches no file in `taxonomy/knowledge/brill/documents`; there are:
+      │ brill.md
+        ╭─[taxonomy/knowledge/brill/qna.yaml:48:14]
      47 │   path: documents
      48 │   patterns: ['*.txt']
-        ·   ────────
+        ·              ───────
         ╰────
       help: `*.md` takes the files of the folder itself, `**/*.md` those of its subfolders too
 
@@ -242,6 +245,17 @@ fn a_pipeline_or_model_that_is_not_there_is_told() {
     error: the model `gone.gguf` does not exist
     hint: give the path of a GGUF file with `--model`, or name it in the configuration
     ");
+    // What a new configuration says; nothing is loaded for it.
+    assert_snapshot!(with(&["--model", "gone.gguf"]), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: this version has the pipeline `simple` and not yet `full`
+    hint: pass `--pipeline simple`, or set `generate.pipeline: simple` in the configuration
+    ");
+    program.write("own/knowledge.yaml", "version: '1.0'\nblocks: nothing\n");
+    let shown = with(&["--pipeline", "own", "--model", "gone.gguf"]);
+    assert!(shown.contains("own/knowledge.yaml"), "{shown}");
     program.write("cut.gguf", b"GGUF\x03\0\0\0");
     let shown = with(&["--pipeline", "simple", "--model", "cut.gguf"]);
     assert!(shown.starts_with("exit code: 1"), "{shown}");
@@ -314,6 +328,11 @@ fn documents_come_from_a_git_repository_at_its_commit() {
     let arguments = arguments(&url, "out");
     let shown = program.run(&arguments);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
+    assert_eq!(
+        shown.matches("Cloning [FOLDER]/origin...").count(),
+        1,
+        "{shown}"
+    );
     let prompts: Vec<String> = teacher
         .requests()
         .iter()
@@ -325,6 +344,7 @@ fn documents_come_from_a_git_repository_at_its_commit() {
     std::fs::remove_dir_all(program.path("origin")).unwrap();
     let shown = program.run(&arguments);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
+    assert!(!shown.contains("Cloning"), "{shown}");
 }
 
 #[test]
@@ -349,4 +369,69 @@ fn the_longest_answer_is_the_pipelines_unless_the_configuration_was_changed() {
     };
     assert_eq!(max_tokens(4096, "unchanged"), [256, 512]);
     assert_eq!(max_tokens(77, "changed"), [77]);
+}
+
+#[test]
+fn a_model_that_is_not_served_ends_the_run_at_once() {
+    let program = program();
+    let teacher = FakeTeacher::start(|request| match request["model"].as_str() {
+        Some("fake-teacher") => teach(request),
+        _ => Reply::error(404, "The model `mistral` does not exist."),
+    });
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.extend(["--model", "mistral", "--num-cpus", "1", "--quiet"]);
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the teacher failed; 0 finished requests are kept
+      caused by: `[URL]` refused the request (HTTP 404): The model `mistral` does not exist.
+    hint: name one of its models with `--model`: `fake-teacher`
+    ");
+    assert_eq!(teacher.n_requests(), 1);
+}
+
+#[test]
+fn a_run_of_refusals_is_explained_by_them() {
+    let program = program();
+    let teacher = FakeTeacher::start(|_| Reply::error(400, "no questions about animals"));
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.extend(["--sdg-scale-factor", "1"]);
+    let shown = steady(&program.run(&arguments), &teacher);
+    assert!(
+        shown.ends_with(
+            "error: nothing usable was generated: all 20 samples were left out\n\
+             hint: the teacher said why it refused: check `--endpoint-url`, `--model` and what it allows\n"
+        ),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("`[URL]` refused the request (HTTP 400): no questions about animals"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn an_endpoint_that_is_busy_or_broken_is_waited_for_visibly() {
+    let program = program();
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |request| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::error(429, "slow down").with_header("Retry-After", "2"),
+        1 => Reply::error(500, "it broke").with_header("Retry-After", "1"),
+        _ => teach(request),
+    });
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.extend(["--sdg-scale-factor", "1", "--num-cpus", "1"]);
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let host = teacher.address();
+    for told in [
+        format!("\nHTTP 429 from {host}, trying again in 2 s\n"),
+        format!("\nHTTP 500 from {host}, trying again in 1 s\n"),
+    ] {
+        assert!(shown.contains(&told), "{shown}");
+    }
 }

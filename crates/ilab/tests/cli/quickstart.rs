@@ -73,7 +73,6 @@ fn what_is_wrong_with_the_questions_is_told_before_anything_is_generated() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    [1/8] prepare: the topic, the questions and the model
     error: `questions.jsonl` line 2 is not a question
       caused by: missing field `expect` at line 1 column 20
     hint: write one JSON object a line: {"question": "Where does it live?", "expect": ["Orvany"]}
@@ -94,9 +93,10 @@ fn a_taxonomy_that_is_not_there_is_told() {
         "--questions",
         "questions.jsonl",
     ];
-    let shown = program.run(&own);
-    let (_, after_the_timed_lines) = shown.split_once("checked\n").unwrap();
-    assert_snapshot!(after_the_timed_lines, @r"
+    assert_snapshot!(program.run(&own), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
     error: the taxonomy `none` does not exist
     hint: give the folder that holds `knowledge` and `compositional_skills` with `--taxonomy-path`
     hint: `ilab config init` gets the public taxonomy
@@ -111,11 +111,40 @@ fn a_student_without_weights_is_told() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    [1/8] prepare: the topic, the questions and the model
     error: `tiny` has no `model.safetensors`
     hint: `--model` takes a Hugging Face folder with its weights in one `model.safetensors`
     ");
 }
+
+#[test]
+fn what_the_run_starts_from_is_not_emptied_with_the_folder() {
+    let program = prepared();
+    let kept = program.path("kept");
+    std::fs::create_dir(&kept).unwrap();
+    std::fs::write(kept.join("README.txt"), MADE_BY_QUICKSTART).unwrap();
+    let questions = "{\"question\": \"Where?\", \"expect\": [\"there\"]}\n";
+    std::fs::write(kept.join("questions.jsonl"), questions).unwrap();
+    let taxonomy = concat!(env!("CARGO_MANIFEST_DIR"), "/quickstart/taxonomy");
+    let own = [
+        "quickstart",
+        "--keep",
+        "kept",
+        "--questions",
+        "kept/questions.jsonl",
+        "--taxonomy-path",
+        taxonomy,
+    ];
+    assert_snapshot!(program.run(&own), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `kept/questions.jsonl` is inside `kept`, which this run empties
+    hint: pass another folder to `--keep`, or copy the input out of this one
+    ");
+    assert!(kept.join("questions.jsonl").exists());
+}
+
+const MADE_BY_QUICKSTART: &str = "Made by `ilab quickstart`, which replaces everything here when it is run with this folder again.\n";
 
 /// The words of a text alone, as the program compares questions.
 fn words(text: &str) -> String {

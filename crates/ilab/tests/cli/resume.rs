@@ -171,3 +171,76 @@ fn a_run_with_the_model_in_process_killed_ten_times_gives_the_same_dataset() {
     assert!(shown.starts_with("exit code: 0"), "{shown}");
     assert_same_datasets(&program);
 }
+
+/// Starts the program, sends it `signal` once `is_time`, and gives its exit code and what it said.
+fn interrupt(
+    program: &Program,
+    arguments: &[&str],
+    signal: &str,
+    is_time: impl Fn() -> bool,
+) -> (Option<i32>, String) {
+    let child = program
+        .command(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !is_time() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args([signal, &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+const INTERRUPTED: &str =
+    "error: interrupted\nhint: run the same command again: finished requests are kept\n";
+
+#[test]
+fn an_interrupted_run_says_so_and_goes_on_when_it_is_run_again() {
+    let program = program();
+    let slow = |request: &Value| teach(request).after(Duration::from_millis(50));
+    let teacher = FakeTeacher::start(slow);
+    let url = teacher.url();
+    let flags = ["--sdg-scale-factor", "8", "--num-cpus", "2"];
+    let arguments = [arguments(&url, "out"), flags.to_vec()].concat();
+    let (code, said) = interrupt(&program, &arguments, "-INT", || teacher.n_requests() >= 6);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.ends_with(INTERRUPTED), "{said}");
+    let n_before = teacher.n_requests();
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    // One request a chunk or skill and example, and those that were under way again.
+    let n_needed = 3 * 5 + 5;
+    assert!(n_before < n_needed, "{n_before}");
+    assert!(teacher.n_requests() <= n_needed + 2);
+}
+
+#[test]
+fn a_run_can_be_stopped_while_the_teacher_is_reached_and_while_documents_are_cloned() {
+    let program = program();
+    // Takes the connection and never says a word.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let held = std::cell::RefCell::new(Vec::new());
+    let is_reached = || {
+        held.borrow_mut().push(listener.accept().unwrap());
+        true
+    };
+    let url = format!("http://{address}/v1");
+    let (code, said) = interrupt(&program, &arguments(&url, "out"), "-TERM", is_reached);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.ends_with(INTERRUPTED), "{said}");
+
+    let source = format!("repo: git://{address}/docs.git\n  commit: main");
+    let file = "taxonomy/knowledge/brill/qna.yaml";
+    let text = std::fs::read_to_string(program.path(file)).unwrap();
+    program.write(file, text.replace("path: documents", &source));
+    let (code, said) = interrupt(&program, &arguments(&url, "out"), "-INT", is_reached);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.ends_with(INTERRUPTED), "{said}");
+    assert!(said.starts_with("Cloning git://"), "{said}");
+}

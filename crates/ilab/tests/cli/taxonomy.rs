@@ -144,3 +144,38 @@ fn a_path_that_does_not_exist_is_an_error() {
     hint: `ilab config init` gets the public taxonomy
     ");
 }
+
+#[test]
+fn a_document_that_generation_would_refuse_is_drawn_at_its_pattern() {
+    let mut text = "version: 3\ncreated_by: me\ndomain: animals\ndocument_outline: The brill\ndocument:\n  path: .\n  patterns:\n  - '*.md'\n  - '***'\nseed_examples:\n".to_owned();
+    for number in 1..=5 {
+        text.push_str(&format!(
+            "- context: Fact {number}.\n  questions_and_answers:\n"
+        ));
+        for word in ["Who", "Why", "How"] {
+            text.push_str(&format!(
+                "  - question: {word} is {number}?\n    answer: So.\n"
+            ));
+        }
+    }
+    let program = with_files(&[
+        ("knowledge/brill/qna.yaml", &text),
+        ("knowledge/brill/brill.md", "# The brill\n"),
+    ]);
+    assert_snapshot!(diff(&program, &["--taxonomy-base", "empty", "--quiet"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+      × `***` is not a file pattern: wildcards are either regular `*` or recursive `**`
+        ╭─[[FOLDER]/taxonomy/knowledge/brill/qna.yaml:9:5]
+      8 │   - '*.md'
+      9 │   - '***'
+        ·     ─────
+     10 │ seed_examples:
+        ╰────
+      help: patterns are like `docs/*.md` or `**/*.md`
+
+    error: Reading taxonomy failed with the following error: 1 total errors found across 1 taxonomy files!
+    hint: each place above says what to change
+    ");
+}

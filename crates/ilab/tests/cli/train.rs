@@ -1,6 +1,11 @@
 //! `ilab model train`.
 
-use std::process::Command;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::{Command, Output};
+
+use insta::assert_snapshot;
 
 use crate::program::Program;
 
@@ -138,13 +143,107 @@ fn damaged_and_missing_models_are_named() {
         "{shown}"
     );
 
+    std::fs::remove_file(program.path("tiny/tokenizer.json")).unwrap();
+    assert_snapshot!(program.run(&TRAIN), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot read `tiny/tokenizer.json`
+      caused by: No such file or directory (os error 2)
+    hint: pass the folder of a Hugging Face model: one with config.json, tokenizer.json and *.safetensors
+    ");
+
     std::fs::remove_dir_all(program.path("tiny")).unwrap();
+    assert_snapshot!(program.run(&TRAIN), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the model `tiny` is not a folder
+    hint: this version downloads no models: pass the folder of a Hugging Face model with `--model-path`
+    ");
+}
+
+#[test]
+fn the_default_model_is_a_name_and_that_is_told() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    assert_snapshot!(program.run(&["model", "train", "--data-path", "train.jsonl"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the model `instructlab/granite-7b-lab` is not a folder
+    hint: this version downloads no models: pass the folder of a Hugging Face model with `--model-path`
+    ");
+}
+
+#[test]
+fn a_missing_training_file_is_named() {
+    let program = prepared(&[]);
+    std::fs::remove_file(program.path("train.jsonl")).unwrap();
+    assert_snapshot!(program.run(&TRAIN), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot read `train.jsonl`
+      caused by: No such file or directory (os error 2)
+    hint: pass the training file with `--data-path`; `ilab data generate` writes one
+    ");
+}
+
+#[test]
+fn a_learning_rate_is_a_finite_number_above_0() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    for rate in ["0", "-1e-5", "nan", "inf", "much"] {
+        let shown = program.run(&[&TRAIN[..], &["--learning-rate", rate]].concat());
+        assert!(shown.starts_with("exit code: 2"), "{shown}");
+        assert!(
+            shown.contains("expected a finite number above 0, such as 2e-5"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_tokenizer_without_a_place_in_gguf_is_refused_before_training() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    let tokenizer = std::fs::read_to_string(program.path("tiny/tokenizer.json")).unwrap();
+    let mut tokenizer: serde_json::Value = serde_json::from_str(&tokenizer).unwrap();
+    tokenizer["normalizer"] = serde_json::json!({"type": "Lowercase"});
+    program.write("tiny/tokenizer.json", tokenizer.to_string());
     let shown = program.run(&TRAIN);
     assert!(shown.starts_with("exit code: 1"), "{shown}");
     assert!(
-        shown.contains("cannot read `tiny/tokenizer.json`"),
+        shown.contains("error: `tiny/tokenizer.json`: the normalizer"),
         "{shown}"
     );
+    assert!(!program.path("out").exists());
+}
+
+#[test]
+fn a_checkpoint_does_not_replace_the_model_that_it_comes_from() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    let shown = program.run(&TRAIN);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let mut again = TRAIN;
+    again[3] = "out/hf_format/samples_2";
+    assert_snapshot!(program.run(&again), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the checkpoint `out/hf_format/samples_2` would replace the model that training starts from, `out/hf_format/samples_2`
+    hint: pass another folder with `--ckpt-output-dir`
+    ");
+    again[7] = "other";
+    let shown = program.run(&again);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+}
+
+/// A table of that many positions would not fit into memory.
+#[test]
+fn the_length_limit_costs_nothing_that_no_sample_needs() {
+    let mut arguments = TRAIN;
+    arguments[12] = "--max-seq-len=4000000000";
+    let shown = prepared(&[sample("Who?", "A mirrel.")]).run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
 }
 
 #[test]
@@ -168,29 +267,143 @@ hint: this version trains with `--pipeline full --device cpu`\n"
     assert!(shown.starts_with("exit code: 2"), "{shown}");
 }
 
-/// A limit on the size of files stands for a full disk: both let a write fail half way.
+/// Trains where no file can be larger than so many blocks of 512 bytes: like a full disk, that lets a write fail half way.
 #[cfg(unix)]
-#[test]
-fn a_checkpoint_that_does_not_fit_leaves_nothing_half_written() {
-    let program = prepared(&[sample("Who?", "A mirrel.")]);
+fn train_limited(program: &Program, n_blocks: u64) -> Output {
     let ilab = program.command(&TRAIN);
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, "sh"])
+    let script = format!(r#"trap "" XFSZ; ulimit -f {n_blocks}; exec "$@""#);
+    Command::new("sh")
+        .args(["-c", &script, "sh"])
         .arg(ilab.get_program())
         .args(ilab.get_args())
         .envs(
             ilab.get_envs()
                 .filter_map(|(name, value)| value.map(|value| (name, value))),
         )
-        .current_dir(ilab.get_current_dir().unwrap());
-    let output = limited.output().unwrap();
+        .current_dir(ilab.get_current_dir().unwrap())
+        .output()
+        .unwrap()
+}
+
+/// Names in the folder of the checkpoints, hidden ones included.
+fn checkpoints(program: &Program) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(program.path("out/hf_format"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_that_does_not_fit_leaves_nothing_half_written() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    let output = train_limited(&program, 200);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("error: cannot write `"), "{stderr}");
     assert!(stderr.contains("hint: "), "{stderr}");
-    let left: Vec<_> = std::fs::read_dir(program.path("out/hf_format"))
-        .unwrap()
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert!(checkpoints(&program).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_whose_gguf_file_does_not_fit_is_kept_without_it() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    // The GGUF file holds the same weights and the vocabulary.
+    let weights = std::fs::metadata(program.path("tiny/model.safetensors")).unwrap();
+    let output = train_limited(&program, weights.len() / 512 + 3);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let told = "error: the checkpoint `out/hf_format/samples_1` is complete, but its GGUF files cannot be written\n";
+    assert!(stderr.contains(told), "{stderr}");
+    let hint = "`ilab model convert --model-dir out/hf_format/samples_1` writes a GGUF file later";
+    assert!(stderr.contains(hint), "{stderr}");
+    assert_eq!(checkpoints(&program), ["samples_1"]);
+    let convert = ["model", "convert", "--model-dir", "out/hf_format/samples_1"];
+    let shown = program.run(&convert);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+}
+
+/// Starts a training that lasts for hours and waits for its first checkpoint.
+#[cfg(unix)]
+fn start_long(program: &Program) -> std::process::Child {
+    let mut arguments = TRAIN;
+    arguments[11] = "100000";
+    let child = program
+        .command(&arguments)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !program.path("out/hf_format/samples_1").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_keeps_its_checkpoints_and_leaves_none_half_written() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    let child = start_long(&program);
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(
+        stderr.contains("stopping; Ctrl-C again ends at once\n"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("error: interrupted\nhint: the checkpoints of finished epochs are kept")
+    );
+    let names = checkpoints(&program);
+    assert!(names.contains(&"samples_1".to_owned()), "{names:?}");
+    for name in names {
+        let folder = program.path("out/hf_format").join(&name);
+        assert!(name.starts_with("samples_"), "{name}");
+        assert!(folder.join("config.json").exists(), "{name}");
+        assert!(folder.join("pytorch_model-Q4_K_M.gguf").exists(), "{name}");
+    }
+}
+
+/// A sample so long that its only step lasts many times longer than this test may.
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_ends_a_step_that_is_under_way() {
+    let program = prepared(&[sample("Who?", &"a b ".repeat(10_000))]);
+    let mut arguments = TRAIN;
+    arguments[12] = "--max-seq-len=200000";
+    let mut child = program
+        .command(&arguments)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    let interrupt = || Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut wait_for = |text: &str| {
+        let line = lines.find(|line| line.as_ref().unwrap().contains(text));
+        assert!(line.is_some(), "{text}");
+    };
+    wait_for("million parameters");
+    // The step checks for an interruption before it begins.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(interrupt().success());
+    wait_for("stopping; Ctrl-C again ends at once");
+    assert!(interrupt().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Ended on the spot: not even the usual message came.
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(!rest.concat().contains("error: interrupted"), "{rest:?}");
 }

@@ -8,7 +8,7 @@ use ilab_base::seed::{Rng, rng};
 use crate::starter::document;
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::{self, Entity, SUBJECTS};
-use crate::starter::fact::{AnswerStyle, Fact, Mention};
+use crate::starter::fact::{AnswerStyle, Fact, Mention, Wording};
 use crate::starter::grammar::Grammar;
 use crate::starter::sample::Sample;
 
@@ -53,7 +53,7 @@ impl<'g> World<'g> {
             }
             let style = AnswerStyle::draw(rng);
             let fact = rng.pick(facts);
-            let pair = document::ask(rng, fact, entity, style);
+            let pair = document::ask(rng, fact, entity, style, Wording::Free);
             sample.exchange(pair.question, pair.answer);
         }
         sample

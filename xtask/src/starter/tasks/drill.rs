@@ -12,8 +12,9 @@ use crate::starter::{name, number, word};
 pub fn sample(rng: &mut Rng, lexicon: &Lexicon) -> Sample {
     let mut sample = Sample::default();
     let n = rng.between(3, 7);
-    let kind = rng.weighted(&[0.42, 0.2, 0.12, 0.2, 0.06]);
+    let kind = rng.weighted(&[0.18, 0.1, 0.06, 0.3, 0.03, 0.33]);
     match kind {
+        5 => words(rng, lexicon, &mut sample),
         1 => list(rng, lexicon, &mut sample, n),
         3 => lookup(rng, lexicon, &mut sample, n),
         _ => {
@@ -29,8 +30,23 @@ pub fn sample(rng: &mut Rng, lexicon: &Lexicon) -> Sample {
     sample
 }
 
+/// Many words of all kinds: what has been copied once can be copied anywhere.
+fn words(rng: &mut Rng, lexicon: &Lexicon, sample: &mut Sample) {
+    for _ in 0..rng.between(1, 3) {
+        let n = rng.between(6, 16);
+        let words: Vec<&str> = (0..n)
+            .map(|_| rng.pick(&lexicon.all_words).as_str())
+            .collect();
+        repeat(rng, sample, &words.join(" "));
+    }
+}
+
 fn copy(rng: &mut Rng, lexicon: &Lexicon, sample: &mut Sample) {
     let text = junk::draw(rng, lexicon);
+    repeat(rng, sample, &text);
+}
+
+fn repeat(rng: &mut Rng, sample: &mut Sample, text: &str) {
     let request = match rng.between(0, 5) {
         0 => format!("Repeat: {text}"),
         1 => format!("Say {text}"),
@@ -73,12 +89,13 @@ fn item(rng: &mut Rng, lexicon: &Lexicon, kind: usize) -> String {
         2 => name::person(rng, lexicon).0,
         3 => number::number(rng),
         4 => word::code(rng),
-        _ => word::word(rng),
+        5 => word::word(rng),
+        _ => rng.pick(&lexicon.all_words).clone(),
     }
 }
 
 fn distinct(rng: &mut Rng, lexicon: &Lexicon, n: usize) -> Vec<String> {
-    let kind = rng.between(0, 5);
+    let kind = rng.between(0, 7);
     let mut items: Vec<String> = Vec::new();
     while items.len() < n {
         let item = item(rng, lexicon, kind);
@@ -140,7 +157,16 @@ fn list(rng: &mut Rng, lexicon: &Lexicon, sample: &mut Sample, n_questions: usiz
 fn lookup(rng: &mut Rng, lexicon: &Lexicon, sample: &mut Sample, n_questions: usize) {
     let n_items = rng.between(2, 6);
     let keys = distinct(rng, lexicon, n_items);
-    let values: Vec<String> = (0..keys.len()).map(|_| junk::draw(rng, lexicon)).collect();
+    let is_words = rng.chance(0.6);
+    let values: Vec<String> = (0..keys.len())
+        .map(|_| {
+            if is_words {
+                rng.pick(&lexicon.all_words).clone()
+            } else {
+                junk::draw(rng, lexicon)
+            }
+        })
+        .collect();
     let joint = *rng.pick(&[" = ", ": ", " is ", " -> "]);
     let lines: Vec<String> = keys
         .iter()

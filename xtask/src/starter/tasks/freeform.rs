@@ -8,7 +8,7 @@ use ilab_sdg::prompt::PromptError;
 use crate::starter::document::{self, QuestionAnswer};
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::{self, SUBJECTS};
-use crate::starter::fact::{AnswerStyle, Fact, ended};
+use crate::starter::fact::{AnswerStyle, Fact, Wording, ended};
 use crate::starter::grammar::Grammar;
 use crate::starter::lexicon::Lexicon;
 use crate::starter::prompt::Prompts;
@@ -149,7 +149,7 @@ fn from_relation(
         let entity = entity::draw(rng, &grammar.lexicon, kind);
         let mut fact = Fact::draw(rng, &grammar.lexicon, relation);
         fact.fill_all(rng, &grammar.lexicon);
-        document::ask(&mut frames.clone(), &fact, &entity, style)
+        document::ask(&mut frames.clone(), &fact, &entity, style, Wording::Free)
     };
     rng.chance(0.5);
     let seed = next(rng);

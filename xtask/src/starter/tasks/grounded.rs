@@ -5,7 +5,7 @@ use ilab_sdg::prompt::PromptError;
 
 use crate::starter::document::{self, QuestionAnswer};
 use crate::starter::draw::Draw as _;
-use crate::starter::fact::AnswerStyle;
+use crate::starter::fact::{AnswerStyle, Wording};
 use crate::starter::grammar::Grammar;
 use crate::starter::lexicon::Lexicon;
 use crate::starter::prompt::Prompts;
@@ -33,7 +33,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
     } else {
         let n_facts = rng.between(3, 7);
         let document = document::any(rng, grammar, n_facts);
-        let questions = document.questions(rng, style);
+        let questions = document.questions(rng, style, Wording::Free);
         (document.text, questions)
     };
     let mut sample = Sample {

@@ -6,7 +6,7 @@ use ilab_sdg::prompt::PromptError;
 use crate::starter::document::{self, Document, QuestionAnswer};
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::Entity;
-use crate::starter::fact::AnswerStyle;
+use crate::starter::fact::{AnswerStyle, Wording};
 use crate::starter::grammar::Grammar;
 use crate::starter::prompt::Prompts;
 use crate::starter::sample::Sample;
@@ -28,14 +28,20 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
         }
     };
     let style = AnswerStyle::draw(rng);
-    let mut targets = document.questions(rng, style);
-    let examples = examples(rng, grammar, &document, style, &mut targets);
+    // A question in the words of the sentence is one that the document answers; a small writer strays with others.
+    let wording = if rng.chance(0.8) {
+        Wording::Close
+    } else {
+        Wording::Free
+    };
+    let mut targets = document.questions(rng, style, wording);
+    let examples = examples(rng, grammar, &document, (style, wording), &mut targets);
     let outline = outline(rng, &document.subjects[0].entity);
     let domain = domain(rng, grammar, document.kind());
     let prompt = prompts.knowledge(&domain, &outline, &document.text, &examples)?;
 
     let mut sample = Sample {
-        unmask: rng.chance(0.03),
+        unmask: rng.chance(0.12),
         ..Sample::default()
     };
     // A pipeline asks once; more questions about the same text are lessons at little cost.
@@ -69,7 +75,7 @@ fn examples(
     rng: &mut Rng,
     grammar: &Grammar,
     document: &Document<'_>,
-    style: AnswerStyle,
+    (style, wording): (AnswerStyle, Wording),
     targets: &mut Vec<QuestionAnswer>,
 ) -> [QuestionAnswer; 3] {
     let n_own = match rng.weighted(&[0.4, 0.2, 0.4]) {
@@ -91,7 +97,7 @@ fn examples(
         };
         let facts = other.subjects[0].facts.iter().filter(|f| f.is_askable());
         let asked: Vec<QuestionAnswer> = facts
-            .map(|f| document::ask(rng, f, entity, style))
+            .map(|f| document::ask(rng, f, entity, style, wording))
             .collect();
         let missing = 3 - examples.len();
         examples.extend(asked.into_iter().take(missing));

@@ -5,7 +5,7 @@ use ilab_base::seed::Rng;
 use crate::starter::document;
 use crate::starter::draw::Draw as _;
 use crate::starter::entity::{self, SUBJECTS};
-use crate::starter::fact::{AnswerStyle, Mention};
+use crate::starter::fact::{AnswerStyle, Mention, Wording};
 use crate::starter::grammar::Grammar;
 use crate::starter::sample::Sample;
 
@@ -20,8 +20,8 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar) -> Sample {
         for fact in &mut grammar.facts(rng, kind, 1) {
             told.push(fact.state(rng, &grammar.lexicon, &entity, Mention::Name));
             if fact.is_askable() {
-                asked.push(document::ask(rng, fact, &entity, style));
-                asked.push(document::ask(rng, fact, &entity, style));
+                asked.push(document::ask(rng, fact, &entity, style, Wording::Free));
+                asked.push(document::ask(rng, fact, &entity, style, Wording::Free));
             }
         }
     }

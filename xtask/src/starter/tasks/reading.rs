@@ -4,7 +4,7 @@ use ilab_base::seed::Rng;
 
 use crate::starter::document::{self, QuestionAnswer};
 use crate::starter::draw::Draw as _;
-use crate::starter::fact::AnswerStyle;
+use crate::starter::fact::{AnswerStyle, Wording};
 use crate::starter::grammar::Grammar;
 use crate::starter::sample::Sample;
 
@@ -13,15 +13,15 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, max_facts: usize) -> Sample {
     let n_facts = rng.between(2.min(max_facts), max_facts);
     let document = document::any(rng, grammar, n_facts);
     let style = AnswerStyle::draw(rng);
-    let mut questions = document.questions(rng, style);
+    let mut questions = document.questions(rng, style, Wording::Free);
     questions.truncate(8);
     if rng.chance(0.2) {
         // The same fact in other words later on.
-        let again = document.questions(rng, style);
+        let again = document.questions(rng, style, Wording::Free);
         questions.extend(again.into_iter().take(2));
     }
     let mut sample = Sample {
-        unmask: rng.chance(0.06),
+        unmask: rng.chance(0.12),
         ..Sample::default()
     };
     ask(rng, &mut sample, &document.text, &questions);

@@ -22,6 +22,8 @@ pub(super) struct Backend {
     pub(super) streamer: Arc<dyn Streamer>,
     /// The model's name.
     pub(super) name: String,
+    /// Tokens that a prompt and its answer may have together, where that is known.
+    pub(super) n_context_tokens: Option<usize>,
 }
 
 /// `--endpoint-url`, else a server where the configuration says, else the model in this process.
@@ -97,7 +99,9 @@ fn remote(settings: &ChatSettings, endpoint: Endpoint, models: &[Model], ui: Ui)
     let label = Path::new(&name)
         .file_name()
         .map_or_else(|| name.clone(), |file| file.to_string_lossy().into_owned());
+    let served = models.iter().find(|model| model.id == name);
     Backend {
+        n_context_tokens: served.and_then(|model| model.max_model_len),
         streamer: Arc::new(HttpCompleter::new(endpoint, name)),
         name: label,
     }
@@ -119,6 +123,7 @@ fn local(settings: &ChatSettings, ui: Ui) -> Result<Backend, CommandError> {
     let engine = local_model::load(&file, &settings.engine, 1, Batching::Fastest)?;
     Ok(Backend {
         name: engine.model_id().to_owned(),
+        n_context_tokens: Some(engine.n_context_tokens()),
         streamer: Arc::new(engine),
     })
 }

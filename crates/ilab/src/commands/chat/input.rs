@@ -3,11 +3,11 @@
 use std::io::{BufRead, IsTerminal};
 
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor, EditMode};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::commands::stop::StopSignals;
+use crate::commands::chat::terminal::Terminal;
+use crate::commands::stop::{Stop, StopSignals};
 use crate::error::{CommandError, Kind};
 use crate::ui::Ui;
 
@@ -31,7 +31,7 @@ pub(super) struct Input {
 }
 
 enum Lines {
-    Terminal(Box<DefaultEditor>),
+    Terminal(Terminal),
     Pipe(mpsc::Receiver<std::io::Result<String>>),
 }
 
@@ -39,17 +39,7 @@ impl Input {
     /// Looks whether stdin is a terminal.
     pub(super) fn new(is_vi_mode: bool) -> Result<Self, CommandError> {
         let lines = if std::io::stdin().is_terminal() {
-            let mode = if is_vi_mode {
-                EditMode::Vi
-            } else {
-                EditMode::Emacs
-            };
-            let config = Config::builder()
-                .edit_mode(mode)
-                .auto_add_history(true)
-                .build();
-            let editor = DefaultEditor::with_config(config).map_err(unreadable)?;
-            Lines::Terminal(Box::new(editor))
+            Lines::Terminal(Terminal::new(is_vi_mode).map_err(unreadable)?)
         } else {
             Lines::Pipe(read_pipe())
         };
@@ -105,12 +95,10 @@ impl Input {
         signals: &mut StopSignals,
     ) -> Result<Typed, CommandError> {
         match &mut self.lines {
-            Lines::Terminal(editor) => match editor.readline(prompt) {
-                Ok(line) => Ok(Typed::Text(line)),
-                Err(ReadlineError::Interrupted) => Ok(Typed::Interrupt),
-                Err(ReadlineError::Eof) => Ok(Typed::End),
-                Err(error) => Err(unreadable(error)),
-            },
+            Lines::Terminal(terminal) => {
+                terminal.begin(prompt);
+                runtime.block_on(edited(terminal, signals))
+            }
             Lines::Pipe(lines) => runtime.block_on(async {
                 tokio::select! {
                     line = lines.recv() => match line {
@@ -122,6 +110,24 @@ impl Input {
                     _ = signals.next() => Ok(Typed::End),
                 }
             }),
+        }
+    }
+}
+
+/// The line that is being edited, unless the session is terminated. Ctrl-C comes as a key.
+async fn edited(terminal: &mut Terminal, signals: &mut StopSignals) -> Result<Typed, CommandError> {
+    loop {
+        tokio::select! {
+            line = terminal.line() => return match line {
+                Some(Ok(line)) => Ok(Typed::Text(line)),
+                Some(Err(ReadlineError::Interrupted)) => Ok(Typed::Interrupt),
+                Some(Err(ReadlineError::Eof)) | None => Ok(Typed::End),
+                Some(Err(error)) => Err(unreadable(error)),
+            },
+            stop = signals.next() => if stop == Stop::Terminated {
+                terminal.leave();
+                return Ok(Typed::End);
+            },
         }
     }
 }

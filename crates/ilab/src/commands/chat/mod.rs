@@ -4,9 +4,11 @@ mod backend;
 mod conversation;
 mod input;
 mod line;
+mod terminal;
 
 use std::time::Instant;
 
+use futures::FutureExt;
 use tokio::runtime::Runtime;
 
 use self::backend::Backend;
@@ -14,16 +16,15 @@ use self::conversation::{Conversation, Ending};
 use self::input::{Input, Typed};
 use self::line::{HELP, Line};
 use crate::commands::serve::no_runtime;
-use crate::commands::stop::StopSignals;
+use crate::commands::stop::{Stop, StopSignals};
 use crate::error::{CommandError, CommandResult};
 use crate::settings::{ChatContext, ChatSettings};
-use crate::ui::{Ui, log};
+use crate::ui::Ui;
 
 pub(crate) fn run(settings: &ChatSettings, ui: Ui) -> CommandResult {
     if settings.is_quick && settings.question.is_none() {
         return Ok(());
     }
-    log::start(None, settings.verbosity)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -37,9 +38,10 @@ pub(crate) fn run(settings: &ChatSettings, ui: Ui) -> CommandResult {
     let mut session = Session {
         settings,
         ui,
-        conversation: Conversation::new(&settings.context),
+        conversation: Conversation::new(&settings.context, backend.n_context_tokens),
         backend,
         signals,
+        is_terminated: false,
         runtime,
     };
     match &settings.question {
@@ -54,6 +56,8 @@ struct Session<'a> {
     conversation: Conversation,
     backend: Backend,
     signals: StopSignals,
+    /// SIGTERM came: no further question is waited for.
+    is_terminated: bool,
     runtime: Runtime,
 }
 
@@ -61,7 +65,11 @@ impl Session<'_> {
     fn answer_once(&mut self, question: &str) -> CommandResult {
         match self.ask(question)? {
             Ending::Whole => Ok(()),
-            Ending::Stopped => Err(CommandError::interrupted("ask again")),
+            Ending::CutOff => {
+                self.ui.status(self.cut_off());
+                Ok(())
+            }
+            Ending::Stopped(_) => Err(CommandError::interrupted("ask again")),
         }
     }
 
@@ -77,16 +85,17 @@ impl Session<'_> {
             input.echo(question, self.ui);
             self.ask_and_go_on(question)?;
         }
-        loop {
+        while !self.is_terminated {
             let is_over = match input.next(&self.runtime, &mut self.signals)? {
                 Typed::Text(text) => self.act(&text, &mut input)?,
                 Typed::Interrupt => false,
                 Typed::End => true,
             };
             if is_over {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Does what was typed; says whether the session is over.
@@ -109,7 +118,10 @@ impl Session<'_> {
             }
             Line::ListContexts => self.ui.status(ChatContext::list()),
             Line::Context(name) => match ChatContext::parse(name) {
-                Ok(context) => self.conversation = Conversation::new(&context),
+                Ok(context) => {
+                    let n_context_tokens = self.backend.n_context_tokens;
+                    self.conversation = Conversation::new(&context, n_context_tokens);
+                }
                 Err(error) => self.ui.warning(error.render()),
             },
             Line::Unknown(command) => self
@@ -125,7 +137,11 @@ impl Session<'_> {
         let started = Instant::now();
         match self.ask(question) {
             Ok(Ending::Whole) => {}
-            Ok(Ending::Stopped) => self.ui.status("(stopped)"),
+            Ok(Ending::CutOff) => self.ui.status(self.cut_off()),
+            Ok(Ending::Stopped(stop)) => {
+                self.is_terminated = stop == Stop::Terminated;
+                self.ui.status("(stopped)");
+            }
             Err(error) => self.ui.error(error.render()),
         }
         if self.settings.is_decorated {
@@ -137,7 +153,22 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn cut_off(&self) -> String {
+        match self.settings.sampling.max_tokens {
+            Some(n_tokens) => {
+                format!("(cut off after {n_tokens} tokens: `--max-tokens` allows more)")
+            }
+            None => "(cut off: the model's context or the server's limit is used up)".to_owned(),
+        }
+    }
+
     fn ask(&mut self, question: &str) -> Result<Ending, CommandError> {
+        // What was sent before the question was asked is not about it.
+        while let Some(stop) = self.signals.next().now_or_never() {
+            if stop == Stop::Terminated {
+                return Ok(Ending::Stopped(stop));
+            }
+        }
         let asking = self.conversation.ask(
             question,
             &self.settings.sampling,

@@ -43,6 +43,9 @@ pub(super) enum FolderError {
     /// It holds files that are not ours.
     #[error("`{}` is not empty and was not made by `ilab quickstart`", path.display())]
     NotOurs { path: PathBuf },
+    /// What the run starts from would be removed.
+    #[error("`{}` is inside `{}`, which this run empties", input.display(), folder.display())]
+    InputInside { input: PathBuf, folder: PathBuf },
 }
 
 impl Hint for FolderError {
@@ -50,6 +53,11 @@ impl Hint for FolderError {
         match self {
             Self::Io(error) => error.hints(),
             Self::NotOurs { .. } => vec!["pass a new folder to `--keep`".to_owned()],
+            Self::InputInside { .. } => {
+                vec![
+                    "pass another folder to `--keep`, or copy the input out of this one".to_owned(),
+                ]
+            }
         }
     }
 }
@@ -63,11 +71,11 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Prepares `keep`, or a temporary folder that goes away with the value.
-    pub(super) fn prepare(keep: Option<&Path>) -> Result<Self, FolderError> {
+    /// Prepares `keep`, or a temporary folder that goes away with the value. None of `inputs` may be in it.
+    pub(super) fn prepare(keep: Option<&Path>, inputs: &[&Path]) -> Result<Self, FolderError> {
         let (root, temporary) = match keep {
             Some(path) => {
-                clear(path)?;
+                clear(path, inputs)?;
                 (path.to_owned(), None)
             }
             None => {
@@ -100,8 +108,27 @@ impl Folder {
     }
 }
 
+fn refuse_inside(folder: &Path, inputs: &[&Path]) -> Result<(), FolderError> {
+    // A folder that does not exist yet has nothing in it.
+    let Ok(resolved) = folder.canonicalize() else {
+        return Ok(());
+    };
+    let is_inside = |input: &&&Path| {
+        input
+            .canonicalize()
+            .is_ok_and(|input| input.starts_with(&resolved))
+    };
+    match inputs.iter().find(is_inside) {
+        None => Ok(()),
+        Some(input) => Err(FolderError::InputInside {
+            input: (*input).to_owned(),
+            folder: folder.to_owned(),
+        }),
+    }
+}
+
 /// Empties a folder of an earlier run; refuses any other that has something in it.
-fn clear(path: &Path) -> Result<(), FolderError> {
+fn clear(path: &Path, inputs: &[&Path]) -> Result<(), FolderError> {
     create_dir_all(path)?;
     if read_dir_sorted(path)?.is_empty() {
         return Ok(());
@@ -112,6 +139,7 @@ fn clear(path: &Path) -> Result<(), FolderError> {
             path: path.to_owned(),
         });
     }
+    refuse_inside(path, inputs)?;
     for name in CONTENTS {
         remove(&path.join(name))?;
     }
@@ -136,10 +164,10 @@ mod tests {
     fn a_second_run_replaces_the_first_and_leaves_other_files_alone() {
         let root = tempfile::tempdir().unwrap();
         let keep = root.path().join("new/run");
-        let folder = Folder::prepare(Some(&keep)).unwrap();
+        let folder = Folder::prepare(Some(&keep), &[]).unwrap();
         atomic::write(folder.join("datasets/a/b.jsonl"), b"x").unwrap();
         atomic::write(folder.join("notes.txt"), b"mine").unwrap();
-        let folder = Folder::prepare(Some(&keep)).unwrap();
+        let folder = Folder::prepare(Some(&keep), &[]).unwrap();
         assert!(folder.is_kept());
         assert!(!folder.join("datasets").exists());
         assert!(folder.join("notes.txt").exists());
@@ -149,15 +177,30 @@ mod tests {
     fn a_folder_with_other_files_is_refused_untouched() {
         let root = tempfile::tempdir().unwrap();
         atomic::write(root.path().join("taxonomy/mine.yaml"), b"x").unwrap();
-        let error = Folder::prepare(Some(root.path())).unwrap_err();
+        let error = Folder::prepare(Some(root.path()), &[]).unwrap_err();
         assert!(matches!(error, FolderError::NotOurs { .. }), "{error}");
         assert!(root.path().join("taxonomy/mine.yaml").exists());
         assert!(!root.path().join(MARK).exists());
     }
 
     #[test]
+    fn what_the_run_starts_from_is_not_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let keep = root.path().join("run");
+        let folder = Folder::prepare(Some(&keep), &[]).unwrap();
+        let edited = folder.join("questions.jsonl");
+        atomic::write(&edited, b"mine").unwrap();
+        let indirect = root.path().join("run/../run/questions.jsonl");
+        let error = Folder::prepare(Some(&keep), &[&indirect]).unwrap_err();
+        assert!(matches!(error, FolderError::InputInside { .. }), "{error}");
+        assert!(edited.exists());
+        // What is missing is told by whoever reads it.
+        Folder::prepare(Some(&keep), &[&root.path().join("gone")]).unwrap();
+    }
+
+    #[test]
     fn a_temporary_folder_goes_away() {
-        let folder = Folder::prepare(None).unwrap();
+        let folder = Folder::prepare(None, &[]).unwrap();
         let mark = folder.join(MARK);
         assert!(mark.exists() && !folder.is_kept());
         assert_eq!(folder.shown(&mark), MARK);

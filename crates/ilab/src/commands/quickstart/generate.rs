@@ -25,23 +25,29 @@ const MAX_IN_FLIGHT: usize = 32;
 /// The same run gives the same data.
 const SEED: u64 = 1;
 
-/// Reads and checks the leaves in `path`.
-pub(super) fn read_taxonomy(path: &Path) -> Result<Taxonomy, CommandError> {
+/// Reads and checks the leaves in `path`; where there are errors, all findings are drawn.
+pub(super) fn read_taxonomy(path: &Path, ui: Ui) -> Result<Taxonomy, CommandError> {
     let taxonomy = ilab_taxonomy::read(&Selection::new(path, "empty"))?;
-    let n_errors = taxonomy.n_errors();
-    let see = format!(
-        "`ilab taxonomy diff --taxonomy-base empty --taxonomy-path {}` says more",
-        path.display()
-    );
-    if n_errors > 0 {
-        let message = format!("the taxonomy in `{}` has {n_errors} errors", path.display());
-        return Err(CommandError::message(Kind::User, message, see));
-    }
-    if taxonomy.leaves().next().is_none() {
-        let message = format!("the taxonomy in `{}` has no leaves", path.display());
-        return Err(CommandError::message(Kind::User, message, see));
-    }
-    Ok(taxonomy)
+    let shown = taxonomy.path.display();
+    let (message, hint) = match taxonomy.n_errors() {
+        0 if taxonomy.leaves().next().is_some() => return Ok(taxonomy),
+        0 => (
+            format!("the taxonomy in `{shown}` has no leaves"),
+            "a leaf is a `qna.yaml` below `knowledge/` or `compositional_skills/`; \
+             `ilab taxonomy diff` says why a file is left out",
+        ),
+        n => {
+            for file in &taxonomy.files {
+                ui.findings(&file.path, &file.text, &file.diagnostics);
+            }
+            let errors = if n == 1 { "error" } else { "errors" };
+            (
+                format!("the taxonomy in `{shown}` has {n} {errors}"),
+                "each place above says what to change; nothing was done",
+            )
+        }
+    };
+    Err(CommandError::message(Kind::User, message, hint))
 }
 
 /// Generates a dataset below `datasets/`.

@@ -14,7 +14,7 @@ use crate::commands::quickstart::folder::Folder;
 use crate::commands::quickstart::question::{self, Question};
 use crate::commands::quickstart::report::{self, Comparison};
 use crate::commands::quickstart::stages::Stages;
-use crate::commands::quickstart::training_data::{Counts, withhold};
+use crate::commands::quickstart::training_data::{self, Counts};
 use crate::commands::quickstart::{generate, sample, serve, starter, train};
 use crate::commands::train::Trained;
 use crate::error::CommandError;
@@ -68,7 +68,7 @@ impl Lesson<'_> {
         stages: &mut Stages,
     ) -> Result<Taught, CommandError> {
         let prepared = self.prepare(settings, stages)?;
-        let leaves = diff(&prepared.taxonomy, stages)?;
+        let leaves = self.diff(&prepared.taxonomy, stages)?;
         let teacher = load(&prepared.student_gguf)?;
         let (training_data, counts) = self.generate(leaves, &prepared, &teacher, stages)?;
         let before = self.examine("ask before", &teacher, &prepared.questions, stages)?;
@@ -139,6 +139,16 @@ impl Lesson<'_> {
         })
     }
 
+    /// Checks the taxonomy.
+    fn diff(self, taxonomy: &Path, stages: &mut Stages) -> Result<Vec<TaxonomyLeaf>, CommandError> {
+        stages.run("diff", "the taxonomy, checked", || {
+            let checked = generate::read_taxonomy(taxonomy, self.ui)?;
+            let leaves: Vec<_> = checked.leaves().cloned().collect();
+            let outcome = format!("{} valid leaves", leaves.len());
+            Ok((leaves, outcome))
+        })
+    }
+
     /// Has the student itself write questions and answers about the documents, and takes out what the exam asks.
     fn generate(
         self,
@@ -151,14 +161,20 @@ impl Lesson<'_> {
             "generate",
             "questions and answers from the taxonomy",
             || {
+                let examples = training_data::examples(&leaves);
                 let work = generate::run(leaves, self.folder, teacher, self.ui, self.cancel);
                 let summary = self.runtime.block_on(work)?;
                 let training_data = self.folder.join("training.jsonl");
-                let counts =
-                    withhold(&summary.files.messages, &training_data, &prepared.questions)?;
+                let counts = training_data::write(
+                    &training_data,
+                    &examples,
+                    &summary.files.messages,
+                    &prepared.questions,
+                )?;
                 let outcome = format!(
-                    "{} samples; {} left out by the checks, {} because the exam asks them",
-                    counts.n_samples,
+                    "{} samples beside {} examples; {} left out by the checks, {} because the exam asks them",
+                    counts.n_samples - counts.n_examples,
+                    counts.n_examples,
                     summary.drops.n_samples(),
                     counts.n_withheld
                 );
@@ -214,16 +230,6 @@ impl Lesson<'_> {
             },
         )
     }
-}
-
-/// Checks the taxonomy.
-fn diff(taxonomy: &Path, stages: &mut Stages) -> Result<Vec<TaxonomyLeaf>, CommandError> {
-    stages.run("diff", "the taxonomy, checked", || {
-        let checked = generate::read_taxonomy(taxonomy)?;
-        let leaves: Vec<_> = checked.leaves().cloned().collect();
-        let outcome = format!("{} valid leaves", leaves.len());
-        Ok((leaves, outcome))
-    })
 }
 
 /// Writes both GGUF files into the checkpoint.

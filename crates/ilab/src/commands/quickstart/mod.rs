@@ -18,7 +18,7 @@ use ilab_base::cancel::Cancel;
 
 use crate::commands::stop::cancel_on_signal;
 use crate::error::{CommandError, CommandResult};
-use crate::settings::QuickstartSettings;
+use crate::settings::{QuickstartSettings, Topic};
 use crate::ui::Ui;
 
 use folder::Folder;
@@ -30,7 +30,8 @@ use stages::Stages;
 pub(crate) fn run(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
     let cancel = Cancel::new();
     let runtime = cancel_on_signal(&cancel)?;
-    let folder = Folder::prepare(settings.keep.as_deref())?;
+    check(settings, ui)?;
+    let folder = Folder::prepare(settings.keep.as_deref(), &settings.inputs())?;
     let mut stages = Stages::new(ui, cancel.clone());
     let lesson = Lesson {
         folder: &folder,
@@ -45,6 +46,22 @@ pub(crate) fn run(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
         Err(error) => Err(error),
         Ok(taught) => conclude(taught, stages, &folder, settings.is_json, ui),
     }
+}
+
+/// Reads what the user gave before anything of an earlier run is removed.
+fn check(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
+    if let Topic::Own {
+        taxonomy,
+        questions,
+    } = &settings.topic
+    {
+        question::read(questions)?;
+        generate::read_taxonomy(taxonomy, ui)?;
+    }
+    if let Some(student) = &settings.student {
+        starter::check(student)?;
+    }
+    Ok(())
 }
 
 /// Writes the result into the folder and onto the screen.
@@ -66,6 +83,7 @@ fn conclude(
         accuracy_after: report::accuracy(&taught.comparisons, |comparison| &comparison.after),
         n_questions: taught.comparisons.len(),
         n_training_samples: taught.counts.n_samples,
+        n_examples: taught.counts.n_examples,
         n_withheld_samples: taught.counts.n_withheld,
         seconds,
         stages,

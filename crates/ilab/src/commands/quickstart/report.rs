@@ -20,6 +20,8 @@ pub(super) struct Report {
     pub(super) n_questions: usize,
     /// Samples that were trained on.
     pub(super) n_training_samples: usize,
+    /// Those among them that stand in the taxonomy; the others were generated.
+    pub(super) n_examples: usize,
     /// Generated samples that were left out because they ask a held-out question.
     pub(super) n_withheld_samples: usize,
     /// Of the whole run.
@@ -132,8 +134,9 @@ pub(super) fn summary(report: &Report, comparisons: &[Comparison], is_kept: bool
     let right = |of| share(n_right(comparisons, of), comparisons.len());
     lines.push(String::new());
     lines.push(format!(
-        "trained on   {} generated samples",
-        report.n_training_samples
+        "trained on   {} generated samples and {} examples of the taxonomy",
+        report.n_training_samples - report.n_examples,
+        report.n_examples
     ));
     lines.push(format!(
         "right before {}",
@@ -193,6 +196,7 @@ mod tests {
             accuracy_after: 0.5,
             n_questions: 2,
             n_training_samples: 300,
+            n_examples: 20,
             n_withheld_samples: 1,
             seconds: 61.25,
             stages: vec![
@@ -239,7 +243,7 @@ mod tests {
             before  wrong  In a house.
             after   wrong  In a tree.
 
-        trained on   300 generated samples
+        trained on   280 generated samples and 20 examples of the taxonomy
         right before 0 of 2 (0 %)
         right after  1 of 2 (50 %)
         over HTTP    What does it eat? -> Beetles.
@@ -252,6 +256,6 @@ mod tests {
     #[test]
     fn programs_get_one_object() {
         let json = serde_json::to_string(&report()).unwrap();
-        insta::assert_snapshot!(json, @r#"{"accuracy_before":0.0,"accuracy_after":0.5,"n_questions":2,"n_training_samples":300,"n_withheld_samples":1,"seconds":61.25,"stages":[{"name":"diff","seconds":0.01},{"name":"train","seconds":60.0}],"question":"What does it eat?","answer":"Beetles.","files":["training.jsonl"]}"#);
+        insta::assert_snapshot!(json, @r#"{"accuracy_before":0.0,"accuracy_after":0.5,"n_questions":2,"n_training_samples":300,"n_examples":20,"n_withheld_samples":1,"seconds":61.25,"stages":[{"name":"diff","seconds":0.01},{"name":"train","seconds":60.0}],"question":"What does it eat?","answer":"Beetles.","files":["training.jsonl"]}"#);
     }
 }

@@ -66,6 +66,17 @@ impl Hint for StudentError {
     }
 }
 
+/// Refuses a folder that is not that of a model in one file.
+pub(super) fn check(folder: &Path) -> Result<(), StudentError> {
+    match NAMES[..3].iter().find(|name| !folder.join(name).is_file()) {
+        None => Ok(()),
+        Some(missing) => Err(StudentError::Incomplete {
+            path: folder.to_owned(),
+            missing,
+        }),
+    }
+}
+
 /// Writes the starter model, or a copy of the model in `other`, into `folder`.
 pub(super) fn write(folder: &Path, other: Option<&Path>) -> Result<(), StudentError> {
     let Some(other) = other else {
@@ -74,14 +85,7 @@ pub(super) fn write(folder: &Path, other: Option<&Path>) -> Result<(), StudentEr
         }
         return Ok(());
     };
-    for missing in &NAMES[..3] {
-        if !other.join(missing).is_file() {
-            return Err(StudentError::Incomplete {
-                path: other.to_owned(),
-                missing,
-            });
-        }
-    }
+    check(other)?;
     for path in NAMES.iter().map(|name| other.join(name)) {
         if path.is_file() {
             let name = path.file_name().unwrap_or_default();

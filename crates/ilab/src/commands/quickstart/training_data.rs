@@ -1,12 +1,14 @@
-//! Generated samples to training samples: whatever will be asked in the exam is taken out.
+//! What is trained on: the examples of the taxonomy and what was generated from them. Whatever will be asked in the exam is
+//! taken out.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ilab_base::atomic;
 use ilab_base::hint::Hint;
 use ilab_base::io::{IoError, read_to_string};
+use ilab_taxonomy::{LeafKind, TaxonomyLeaf};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::commands::quickstart::question::{Question, words};
 
@@ -46,50 +48,112 @@ impl Hint for TrainingDataError {
     }
 }
 
-/// How many samples there are to train on, and how many were taken out because the exam asks them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many samples there are to train on, how many of these the taxonomy brings itself, and how many were taken out because
+/// the exam asks them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     pub(super) n_samples: usize,
+    pub(super) n_examples: usize,
     pub(super) n_withheld: usize,
 }
 
-/// Copies the samples of `generated` to `destination` but those that ask a held-out question.
-pub(super) fn withhold(
-    generated: &Path,
+/// The examples of the leaves, one JSON object a line.
+pub(super) fn examples(leaves: &[TaxonomyLeaf]) -> String {
+    let pairs = leaves.iter().flat_map(|leaf| match &leaf.kind {
+        LeafKind::Knowledge(knowledge) => {
+            let examples = knowledge.seed_examples.iter();
+            let pairs = examples.flat_map(|example| &example.questions_and_answers);
+            pairs
+                .map(|pair| (pair.question.clone(), &pair.answer))
+                .collect::<Vec<_>>()
+        }
+        LeafKind::Skill(skill) => {
+            let examples = skill.seed_examples.iter();
+            examples
+                .map(|example| {
+                    let context = example.context.iter().map(|context| format!("\n{context}"));
+                    let question = example.question.clone() + &context.collect::<String>();
+                    (question, &example.answer)
+                })
+                .collect()
+        }
+    });
+    pairs
+        .map(|(question, answer)| {
+            let sample = json!({"messages": [
+                {"role": "user", "content": question.trim()},
+                {"role": "assistant", "content": answer.trim()},
+            ]});
+            format!("{sample}\n")
+        })
+        .collect()
+}
+
+/// Writes the samples of `examples` and of the file `generated` to `destination` but those that ask a held-out question.
+pub(super) fn write(
     destination: &Path,
+    examples: &str,
+    generated: &Path,
     held_out: &[Question],
 ) -> Result<Counts, TrainingDataError> {
-    let held_out: HashSet<String> = held_out
+    let held_out: Vec<String> = held_out
         .iter()
-        .map(|question| words(&question.question))
+        .map(|question| spaced(&question.question))
         .collect();
-    let mut counts = Counts {
-        n_samples: 0,
-        n_withheld: 0,
-    };
-    let mut kept = String::new();
-    for (line_idx, line) in read_to_string(generated)?.lines().enumerate() {
-        let sample: Sample =
-            serde_json::from_str(line).map_err(|source| TrainingDataError::Line {
-                path: generated.to_owned(),
-                line: line_idx + 1,
-                source,
-            })?;
-        let asks_held_out = sample
-            .messages
-            .iter()
-            .filter(|message| message.role == "user")
-            .any(|message| held_out.contains(&words(&message.content)));
-        if asks_held_out {
-            counts.n_withheld += 1;
-        } else {
-            counts.n_samples += 1;
-            kept.push_str(line);
-            kept.push('\n');
+    let mut kept = Kept::default();
+    kept.add(examples, Path::new("the examples"), &held_out)?;
+    kept.counts.n_examples = kept.counts.n_samples;
+    kept.add(&read_to_string(generated)?, generated, &held_out)?;
+    atomic::write(destination, kept.lines.as_bytes())?;
+    Ok(kept.counts)
+}
+
+/// The lines that stay.
+#[derive(Debug, Default)]
+struct Kept {
+    lines: String,
+    counts: Counts,
+}
+
+impl Kept {
+    fn add(
+        &mut self,
+        lines: &str,
+        path: &Path,
+        held_out: &[String],
+    ) -> Result<(), TrainingDataError> {
+        for (line_idx, line) in lines.lines().enumerate() {
+            let sample: Sample =
+                serde_json::from_str(line).map_err(|source| TrainingDataError::Line {
+                    path: path.to_owned(),
+                    line: line_idx + 1,
+                    source,
+                })?;
+            let mut asked = sample
+                .messages
+                .iter()
+                .filter(|message| message.role == "user");
+            if asked.any(|message| asks_any(&message.content, held_out)) {
+                self.counts.n_withheld += 1;
+            } else {
+                self.counts.n_samples += 1;
+                self.lines.push_str(line);
+                self.lines.push('\n');
+            }
         }
+        Ok(())
     }
-    atomic::write(destination, kept.as_bytes())?;
-    Ok(counts)
+}
+
+/// Whether a turn has one of the questions in it: a text may stand before or after it.
+fn asks_any(turn: &str, questions: &[String]) -> bool {
+    let turn = spaced(turn);
+    questions.iter().any(|question| turn.contains(question))
+}
+
+/// The words with a blank at both ends, so that no word is found inside another.
+fn spaced(text: &str) -> String {
+    format!(" {} ", words(text))
 }
 
 #[cfg(test)]
@@ -107,29 +171,38 @@ mod tests {
         };
         let other = sample("Where does the mirrel live?");
         let text = format!(
-            "{}\n{other}\n",
-            sample("in which region can one find the  Mirrel")
+            "{}\n{}\n{other}\n",
+            sample("in which region can one find the  Mirrel"),
+            sample("The mirrel is small. In which region can one find the mirrel? Answer.")
         );
         atomic::write(path("generated"), text.as_bytes()).unwrap();
         let held_out = [Question {
             question: "In which region can one find the mirrel?".to_owned(),
             expect: vec!["Orvany".to_owned()],
         }];
-        let counts = withhold(&path("generated"), &path("training"), &held_out).unwrap();
+        let example = sample("What does it eat?");
+        let counts = write(
+            &path("training"),
+            &format!("{example}\n"),
+            &path("generated"),
+            &held_out,
+        )
+        .unwrap();
         assert_eq!(
             counts,
             Counts {
-                n_samples: 1,
-                n_withheld: 1
+                n_samples: 2,
+                n_examples: 1,
+                n_withheld: 2
             }
         );
         assert_eq!(
             read_to_string(path("training")).unwrap(),
-            format!("{other}\n")
+            format!("{example}\n{other}\n")
         );
 
         atomic::write(path("generated"), b"{}\n").unwrap();
-        let error = withhold(&path("generated"), &path("training"), &held_out).unwrap_err();
+        let error = write(&path("training"), "", &path("generated"), &held_out).unwrap_err();
         assert!(
             error.to_string().ends_with("line 1 is not a sample"),
             "{error}"
