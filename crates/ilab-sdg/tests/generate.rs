@@ -18,7 +18,7 @@ use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{GenerateError, GenerateOptions, RunName, Summary, generate};
 use ilab_taxonomy::TaxonomyLeaf;
 
-use scripted::{Scripted, answer};
+use scripted::{Answer, Scripted, answer};
 
 fn options(folder: &Path) -> GenerateOptions {
     GenerateOptions {
@@ -391,7 +391,7 @@ fn nothing_usable_is_an_error_with_reasons() {
 
 #[test]
 fn what_to_do_about_nothing_usable_follows_from_the_main_reason() {
-    let hints = |answer: fn(&str, u64) -> Result<(String, FinishReason), CompletionError>| {
+    let hints = |answer: fn(&str, u64) -> Answer| {
         let folder = tempfile::tempdir().unwrap();
         let error = run(&options(folder.path()), &Scripted::new(answer)).unwrap_err();
         assert!(

@@ -140,9 +140,9 @@ impl<'g> Fact<'g> {
                     .into_iter()
                     .filter(|q| Some(q.asked.n_shared_words(stated)) == most)
                     .collect();
-                *rng.pick(&closest)
+                rng.pick::<&Question>(&closest)
             }
-            _ => *rng.pick(&known),
+            _ => rng.pick::<&Question>(&known),
         }
     }
 

@@ -10,7 +10,7 @@ use ilab_openai::completer::{
     Choice, Completer, Completion, CompletionError, FinishReason, Prompt, Request, Usage,
 };
 
-type Answer = Result<(String, FinishReason), CompletionError>;
+pub type Answer = Result<(String, FinishReason), CompletionError>;
 type Script = dyn Fn(&str, u64) -> Answer + Send + Sync;
 
 /// A scripted teacher.

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::{ConfigError, ModelConfig};
 
+/// A key, its value in a configuration, and the most that is believed.
+type Limit = (&'static str, fn(&ModelConfig) -> usize, usize);
+
 /// Far above any model of this architecture; a larger number is a damaged file.
-const LIMITS: [(&str, fn(&ModelConfig) -> usize, usize); 8] = [
+const LIMITS: [Limit; 8] = [
     ("vocab_size", |config| config.vocab_size, 1 << 24),
     ("hidden_size", |config| config.hidden_size, 1 << 20),
     (
