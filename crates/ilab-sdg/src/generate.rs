@@ -43,6 +43,8 @@ pub struct GenerateOptions {
     pub repositories: PathBuf,
     /// How many answers each row gets where the pipeline says `n: scaled`.
     pub scale_factor: u32,
+    /// How freely the teacher writes; takes the place of what the pipeline says.
+    pub temperature: Option<f32>,
     /// The longest answer in tokens; takes the place of what the pipeline says.
     pub max_tokens: Option<u32>,
     /// The longest chunk of a document in tokens, by `count_tokens`.
@@ -137,6 +139,7 @@ pub async fn generate(
         observer,
         settings: AskSettings {
             scale_factor: options.scale_factor,
+            temperature: options.temperature,
             max_tokens: options.max_tokens,
         },
         seed: options.seed,

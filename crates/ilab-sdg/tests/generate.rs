@@ -28,6 +28,7 @@ fn options(folder: &Path) -> GenerateOptions {
         started: run_name(1),
         repositories: folder.join("repositories"),
         scale_factor: 10,
+        temperature: None,
         max_tokens: None,
         chunk_tokens: 500,
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),

@@ -36,9 +36,11 @@ pub(crate) enum NumberOfAnswers {
 }
 
 /// What the user sets for every block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct AskSettings {
     pub(crate) scale_factor: u32,
+    /// Takes the place of the file's `temperature`.
+    pub(crate) temperature: Option<f32>,
     /// Takes the place of the file's `max_tokens`.
     pub(crate) max_tokens: Option<u32>,
 }
@@ -95,6 +97,7 @@ impl Ask {
             sampling: Sampling {
                 n: piece.n_answers,
                 seed: Some(self.sampling.seed.unwrap_or(seed) + u64::from(piece.first)),
+                temperature: settings.temperature.or(self.sampling.temperature),
                 max_tokens: settings.max_tokens.or(self.sampling.max_tokens),
                 ..self.sampling.clone()
             },

@@ -72,6 +72,7 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
         started: run_name(),
         repositories: settings.repositories.clone(),
         scale_factor: settings.scale_factor,
+        temperature: None,
         max_tokens: settings.max_tokens,
         chunk_tokens: settings.chunk_tokens.min(teacher.chunk_tokens),
         count_tokens: teacher.count_tokens,

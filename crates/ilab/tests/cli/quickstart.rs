@@ -220,3 +220,28 @@ fn the_sample_is_taught_from_the_taxonomy_to_an_answer_over_http() {
         assert!(path.exists(), "{}", path.display());
     }
 }
+
+/// Topics by other hands than those that wrote the starter's lessons.
+#[test]
+fn a_topic_of_the_user_is_taught_from_its_own_folders() {
+    let program = Program::new();
+    let topic = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topics/pennigar");
+    let (taxonomy, questions) = (topic.join("taxonomy"), topic.join("questions.jsonl"));
+    let output = program
+        .command(&["quickstart", "--json"])
+        .args(["--taxonomy-path".as_ref(), taxonomy.as_os_str()])
+        .args(["--questions".as_ref(), questions.as_os_str()])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{shown}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["n_questions"], 16);
+    assert_eq!(report["n_examples"], 15);
+    let accuracy = |key: &str| report[key].as_f64().unwrap();
+    assert!(accuracy("accuracy_before") <= 0.2, "{report}");
+    assert!(
+        accuracy("accuracy_after") > accuracy("accuracy_before"),
+        "{report}"
+    );
+}

@@ -15,7 +15,9 @@ use crate::error::{CommandError, Kind};
 use crate::ui::Ui;
 
 /// Answers for each chunk and example.
-const SCALE_FACTOR: u32 = 30;
+const SCALE_FACTOR: u32 = 10;
+/// A small model strays from the text when it writes freely.
+const TEMPERATURE: f32 = 0.5;
 /// The longest piece of a document that is read at once: a small model reads a paragraph better than a page.
 const CHUNK_TOKENS: usize = 128;
 /// The longest question with its answer.
@@ -69,6 +71,7 @@ pub(super) async fn run(
         },
         repositories: folder.join("datasets/repositories"),
         scale_factor: SCALE_FACTOR,
+        temperature: Some(TEMPERATURE),
         max_tokens: Some(MAX_TOKENS),
         chunk_tokens: CHUNK_TOKENS,
         count_tokens: Arc::new(move |text| counter.tokenize(text, SpecialTokens::Omit).len()),

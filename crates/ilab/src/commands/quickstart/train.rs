@@ -17,10 +17,10 @@ const MAX_SEQ_LEN: usize = 256;
 /// A small model learns by heart with a high rate and some repetition.
 fn options() -> TrainOptions {
     TrainOptions {
-        num_epochs: 10,
+        num_epochs: 20,
         effective_batch_size: 16,
         max_batch_len: 4096,
-        learning_rate: 5e-4,
+        learning_rate: 3e-4,
         warmup_steps: 10,
         ..TrainOptions::default()
     }
