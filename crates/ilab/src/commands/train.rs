@@ -28,6 +28,8 @@ pub(crate) struct Trained {
     pub(crate) checkpoint: PathBuf,
     pub(crate) metrics: PathBuf,
     pub(crate) n_steps: u64,
+    /// Samples that were learned; those that are too long or teach nothing are none.
+    pub(crate) n_samples: usize,
     /// Mean loss of the last step.
     pub(crate) loss: f64,
 }
@@ -102,6 +104,7 @@ pub(crate) fn train(
                 checkpoint,
                 metrics,
                 n_steps: step.step,
+                n_samples: step.total_samples,
                 loss: step.avg_loss,
             });
         }

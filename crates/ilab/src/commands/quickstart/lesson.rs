@@ -38,6 +38,8 @@ pub(super) struct Lesson<'run> {
 /// What a run made and measured.
 pub(super) struct Taught {
     pub(super) counts: Counts,
+    /// Samples that were short enough to be learned.
+    pub(super) n_learned: usize,
     pub(super) comparisons: Vec<Comparison>,
     pub(super) question: String,
     pub(super) answer: String,
@@ -91,6 +93,7 @@ impl Lesson<'_> {
         ];
         Ok(Taught {
             counts,
+            n_learned: trained.n_samples,
             comparisons,
             question,
             answer,

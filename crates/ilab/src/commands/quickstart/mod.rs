@@ -82,7 +82,7 @@ fn conclude(
         accuracy_before: report::accuracy(&taught.comparisons, |comparison| &comparison.before),
         accuracy_after: report::accuracy(&taught.comparisons, |comparison| &comparison.after),
         n_questions: taught.comparisons.len(),
-        n_training_samples: taught.counts.n_samples,
+        n_training_samples: taught.n_learned,
         n_examples: taught.counts.n_examples,
         n_withheld_samples: taught.counts.n_withheld,
         seconds,

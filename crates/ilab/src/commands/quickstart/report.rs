@@ -135,7 +135,7 @@ pub(super) fn summary(report: &Report, comparisons: &[Comparison], is_kept: bool
     lines.push(String::new());
     lines.push(format!(
         "trained on   {} generated samples and {} examples of the taxonomy",
-        report.n_training_samples - report.n_examples,
+        report.n_training_samples.saturating_sub(report.n_examples),
         report.n_examples
     ));
     lines.push(format!(
