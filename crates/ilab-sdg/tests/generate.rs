@@ -380,6 +380,37 @@ fn equal_requests_are_sent_once() {
 }
 
 #[test]
+fn what_the_options_say_takes_the_place_of_what_the_pipeline_says() {
+    let asked = |temperature, max_tokens| {
+        let folder = tempfile::tempdir().unwrap();
+        let options = GenerateOptions {
+            temperature,
+            max_tokens,
+            ..options(folder.path())
+        };
+        let teacher = Scripted::new(answer);
+        run(&options, &teacher).unwrap();
+        teacher.requests()
+    };
+    for (temperature, max_tokens, expected) in [
+        (
+            Some(0.25),
+            Some(9),
+            ["\"temperature\":0.25", "\"max_tokens\":9"],
+        ),
+        (None, None, ["\"temperature\":0.7", "\"max_tokens\":"]),
+    ] {
+        let requests = asked(temperature, max_tokens);
+        assert!(!requests.is_empty());
+        for request in requests {
+            for part in expected {
+                assert!(request.contains(part), "`{part}` is not in {request}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_usable_is_an_error_with_reasons() {
     let folder = tempfile::tempdir().unwrap();
     let teacher = Scripted::new(|_, _| Ok(("I do not know.".to_owned(), FinishReason::Stop)));

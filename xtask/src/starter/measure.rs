@@ -70,8 +70,8 @@ pub fn run(args: &MeasureArgs) -> Result<(), StarterError> {
     Ok(())
 }
 
-/// Counts the learned texts of a batch that are right. The loss hides a first token that is always wrong; and where a text is a question with
-/// its answer, the answer alone counts, for many questions can be asked.
+/// Counts the learned texts of a batch that are right, for the loss hides a first token that is always wrong. Where a text is
+/// a question with its answer, the answer alone counts: many questions can be asked.
 pub fn score(model: &Model, tokenizer: &Tokenizer, batch: &Batch) -> Result<Score, StarterError> {
     let logits = model.logits(batch).map_err(TrainError::from)?;
     let likely: Vec<u32> = logits

@@ -1,10 +1,11 @@
 //! The starter model: the small model that the project carries, so that a first run needs no download.
 //!
 //! A grammar writes its corpus. `xtask/starter/lexicon` holds plain English words, `xtask/starter/encyclopedia` and
-//! `relations` the frames in which facts are stated and asked for, `xtask/starter/skills` patterns of skills. From them come documents about
-//! invented things ([`document`]) and the exercises of [`tasks`]: reading with several questions a text, the prompts of the
-//! `simple` pipeline exactly as generation sends them, copying drills, facts to remember, small talk. What decides is
-//! coverage: every token has to be copied somewhere, every fact has many wordings. Some frames are never trained on;
+//! `relations` the frames in which facts are stated and asked for, `xtask/starter/skills` patterns of skills. From
+//! them come documents about invented things ([`document`]) and the exercises of [`tasks`]: reading with several
+//! questions a text, the prompts of the `simple` pipeline exactly as generation sends them, copying drills, facts to
+//! remember, small talk. What decides is coverage: every token has to be copied somewhere, every fact has many
+//! wordings. Some frames are never trained on;
 //! `--split dev` writes a corpus of those alone, to see whether the model reads or only knows the frames.
 //!
 //! ```text

@@ -13,16 +13,19 @@ const SUBJECT: &str =
 
 type Build = fn(&Captures<'_>, &str) -> Option<String>;
 
-/// Patterns, the first that fits counts; `S` stands for a subject.
+/// The words that ask for a time.
+const TIME: &str = r"(?:In|On|At) (?:what|which) (?:year|month|season|day|weekday|date|time|hour|part of the year|time of year)";
+
+/// Patterns, the first that fits counts; `<subject>` and `<time>` stand for the patterns above.
 const RULES: &[(&str, Build)] = &[
     (
-        r"^What (?<b>is|are|was|were) S (?<r>.*\b(?:of|from|with|by|in|for|to|at|on|as|called|named|like))$",
+        r"^What (?<b>is|are|was|were) <subject> (?<r>.*\b(?:of|from|with|by|in|for|to|at|on|as|called|named|like))$",
         |c, _| {
             let rest = c["r"].trim_end_matches(" like");
             (&c["r"] != "like").then(|| format!("{} {} {rest} {{V}}", &c["s"], &c["b"]))
         },
     ),
-    (r"^What (?<b>is|are|was|were) S like$", |c, _| {
+    (r"^What (?<b>is|are|was|were) <subject> like$", |c, _| {
         Some(format!("{} {} {{V}}", &c["s"], &c["b"]))
     }),
     (
@@ -34,43 +37,23 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^What (?<k>colour|shape|material) (?<b>is|are|was) S$",
+        r"^What (?<k>colour|shape|material) (?<b>is|are|was) <subject>$",
         |c, kind| (kind == "colour").then(|| format!("{} {} {{V}}", &c["s"], &c["b"])),
     ),
-    (r"^Who (?<b>is|was) (?<t>.*S.*)$", |c, _| {
+    (r"^Who (?<b>is|was) (?<t>.*<subject>.*)$", |c, _| {
         Some(format!("{{V}} {} {}", &c["b"], &c["t"]))
     }),
-    (r"^Who (?<t>[a-z{}]+ .*S.*)$", |c, _| {
+    (r"^Who (?<t>[a-z{}]+ .*<subject>.*)$", |c, _| {
         let first = c["t"].split(' ').next().unwrap_or_default();
         (!["does", "do", "did", "has", "are", "were", "can", "may"].contains(&first))
             .then(|| format!("{{V}} {}", &c["t"]))
     }),
-    (r"^By whom (?<b>is|are|was|were) S (?<r>.+)$", |c, _| {
-        Some(format!("{} {} {} by {{V}}", &c["s"], &c["b"], &c["r"]))
-    }),
-    (r"^When (?<b>is|are|was|were) S (?<r>.+)$", |c, kind| {
-        Some(format!(
-            "{} {} {} {} {{V}}",
-            &c["s"],
-            &c["b"],
-            &c["r"],
-            time_preposition(kind)?
-        ))
-    }),
     (
-        r"^When (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r> .+)?$",
-        |c, kind| {
-            let verb = inflected(&c["d"], &c["v"])?;
-            Some(format!(
-                "{} {verb}{} {} {{V}}",
-                &c["s"],
-                rest(c),
-                time_preposition(kind)?
-            ))
-        },
+        r"^By whom (?<b>is|are|was|were) <subject> (?<r>.+)$",
+        |c, _| Some(format!("{} {} {} by {{V}}", &c["s"], &c["b"], &c["r"])),
     ),
     (
-        r"^(?:In|On|At) (?:what|which) (?:year|month|season|day|weekday|date|time|hour|part of the year|time of year) (?<b>is|are|was|were) S (?<r>.+)$",
+        r"^When (?<b>is|are|was|were) <subject> (?<r>.+)$",
         |c, kind| {
             Some(format!(
                 "{} {} {} {} {{V}}",
@@ -82,7 +65,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^(?:In|On|At) (?:what|which) (?:year|month|season|day|weekday|date|time|hour|part of the year|time of year) (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r> .+)?$",
+        r"^When (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r> .+)?$",
         |c, kind| {
             let verb = inflected(&c["d"], &c["v"])?;
             Some(format!(
@@ -94,14 +77,38 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^How (?<a>long|high|tall|wide|deep|old|thick|broad|big) (?<b>is|are|was|were) S$",
+        r"^<time> (?<b>is|are|was|were) <subject> (?<r>.+)$",
+        |c, kind| {
+            Some(format!(
+                "{} {} {} {} {{V}}",
+                &c["s"],
+                &c["b"],
+                &c["r"],
+                time_preposition(kind)?
+            ))
+        },
+    ),
+    (
+        r"^<time> (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r> .+)?$",
+        |c, kind| {
+            let verb = inflected(&c["d"], &c["v"])?;
+            Some(format!(
+                "{} {verb}{} {} {{V}}",
+                &c["s"],
+                rest(c),
+                time_preposition(kind)?
+            ))
+        },
+    ),
+    (
+        r"^How (?<a>long|high|tall|wide|deep|old|thick|broad|big) (?<b>is|are|was|were) <subject>$",
         |c, _| Some(format!("{} {} {{V}} {}", &c["s"], &c["b"], &c["a"])),
     ),
-    (r"^How heavy (?:is|are|was) S$", |c, _| {
+    (r"^How heavy (?:is|are|was) <subject>$", |c, _| {
         Some(format!("{} weighs {{V}}", &c["s"]))
     }),
     (
-        r"^How much (?<d>does|did|do) S (?<v>weigh|cost)(?<r> .+)?$",
+        r"^How much (?<d>does|did|do) <subject> (?<v>weigh|cost)(?<r> .+)?$",
         |c, _| {
             Some(format!(
                 "{} {} {{V}}{}",
@@ -112,7 +119,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^How long (?<d>does|did|do) S (?<v>live|last|take|sleep|grow|stay|burn)(?<r> .+)?$",
+        r"^How long (?<d>does|did|do) <subject> (?<v>live|last|take|sleep|grow|stay|burn)(?<r> .+)?$",
         |c, _| {
             let preposition = if ["take", "last"].contains(&&c["v"]) {
                 ""
@@ -128,7 +135,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^How many (?<n>[a-z{}]+) (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r> .+)?$",
+        r"^How many (?<n>[a-z{}]+) (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r> .+)?$",
         |c, _| {
             Some(format!(
                 "{} {} {{V}} {}{}",
@@ -140,7 +147,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^How many (?<n>[a-z{}]+) (?<b>are|were) (?:there )?(?<p>in|at|on|inside) S$",
+        r"^How many (?<n>[a-z{}]+) (?<b>are|were) (?:there )?(?<p>in|at|on|inside) <subject>$",
         |c, _| {
             Some(format!(
                 "there {} {{V}} {} {} {}",
@@ -149,7 +156,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^How many (?<n>[a-z{}]+) (?<v>[a-z{}]+) (?<r>.*S.*)$",
+        r"^How many (?<n>[a-z{}]+) (?<v>[a-z{}]+) (?<r>.*<subject>.*)$",
         |c, _| {
             (![
                 "is", "are", "was", "were", "can", "must", "may", "has", "have",
@@ -159,7 +166,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^Where (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r> from)?$",
+        r"^Where (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r> from)?$",
         |c, kind| {
             let preposition = if c.name("r").is_some() {
                 "from"
@@ -173,32 +180,38 @@ const RULES: &[(&str, Build)] = &[
             ))
         },
     ),
-    (r"^Where (?<b>is|are|was|were) S(?<r> .+)?$", |c, kind| {
-        let preposition = if rest(c).ends_with("from") {
-            ""
-        } else {
-            place_preposition(kind)?
-        };
-        let separator = if preposition.is_empty() { "" } else { " " };
-        Some(format!(
-            "{} {}{}{separator}{preposition} {{V}}",
-            &c["s"],
-            &c["b"],
-            rest(c)
-        ))
-    }),
-    (r"^Why (?<b>is|are|was|were) S (?<r>.+)$", |c, kind| {
-        (kind == "reason").then(|| format!("{} {} {} because {{V}}", &c["s"], &c["b"], &c["r"]))
-    }),
     (
-        r"^Why (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r> .+)?$",
+        r"^Where (?<b>is|are|was|were) <subject>(?<r> .+)?$",
+        |c, kind| {
+            let preposition = if rest(c).ends_with("from") {
+                ""
+            } else {
+                place_preposition(kind)?
+            };
+            let separator = if preposition.is_empty() { "" } else { " " };
+            Some(format!(
+                "{} {}{}{separator}{preposition} {{V}}",
+                &c["s"],
+                &c["b"],
+                rest(c)
+            ))
+        },
+    ),
+    (
+        r"^Why (?<b>is|are|was|were) <subject> (?<r>.+)$",
+        |c, kind| {
+            (kind == "reason").then(|| format!("{} {} {} because {{V}}", &c["s"], &c["b"], &c["r"]))
+        },
+    ),
+    (
+        r"^Why (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r> .+)?$",
         |c, kind| {
             let verb = inflected(&c["d"], &c["v"])?;
             (kind == "reason").then(|| format!("{} {verb}{} because {{V}}", &c["s"], rest(c)))
         },
     ),
     (
-        r"^(?<p>From|With|Of|On|In|For|To|Against|After|At|By|Under|Through|Out of) (?:whom|what|which [a-z ]+?|what [a-z ]+?) (?<b>is|are|was|were|can|must|may) S (?<r>.+)$",
+        r"^(?<p>From|With|Of|On|In|For|To|Against|After|At|By|Under|Through|Out of) (?:whom|what|which [a-z ]+?|what [a-z ]+?) (?<b>is|are|was|were|can|must|may) <subject> (?<r>.+)$",
         |c, _| {
             Some(format!(
                 "{} {} {} {} {{V}}",
@@ -210,7 +223,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^(?<p>From|With|Of|On|In|For|To|Against|After|At|By|Under|Through|Out of) (?:whom|what|which [a-z ]+?|what [a-z ]+?) (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r> .+)?$",
+        r"^(?<p>From|With|Of|On|In|For|To|Against|After|At|By|Under|Through|Out of) (?:whom|what|which [a-z ]+?|what [a-z ]+?) (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r> .+)?$",
         |c, _| {
             let verb = inflected(&c["d"], &c["v"])?;
             Some(format!(
@@ -222,7 +235,7 @@ const RULES: &[(&str, Build)] = &[
         },
     ),
     (
-        r"^(?:What|Which [a-z ]+?|What [a-z ]+?|Whom|Who) (?<d>does|did|do) S (?<v>[a-z{}]+)(?<r>(?: [a-z]+)? (?:of|from|with|by|in|for|to|at|on|as|like|after))?$",
+        r"^(?:What|Which [a-z ]+?|What [a-z ]+?|Whom|Who) (?<d>does|did|do) <subject> (?<v>[a-z{}]+)(?<r>(?: [a-z]+)? (?:of|from|with|by|in|for|to|at|on|as|like|after))?$",
         |c, _| {
             Some(format!(
                 "{} {}{} {{V}}",
@@ -236,7 +249,9 @@ const RULES: &[(&str, Build)] = &[
 
 static PATTERNS: LazyLock<Vec<(Regex, Build)>> = LazyLock::new(|| {
     let compile = |pattern: &str| {
-        let pattern = pattern.replace('S', SUBJECT);
+        let pattern = pattern
+            .replace("<subject>", SUBJECT)
+            .replace("<time>", TIME);
         Regex::new(&pattern).expect("the patterns are constants, which a test compiles")
     };
     RULES
@@ -251,7 +266,6 @@ pub fn restated(question: &str, value_kind: &str) -> Option<String> {
     if question.matches("{X}").count() != 1 {
         return None;
     }
-    // What is taken for granted by a question, such as "What year ...", is no part of the pattern.
     let (pattern, build) = PATTERNS
         .iter()
         .find(|(pattern, _)| pattern.is_match(question))?;

@@ -63,6 +63,11 @@ impl Scripted {
         self.seen.lock().unwrap().len()
     }
 
+    /// Every distinct request, as JSON.
+    pub fn requests(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().cloned().collect()
+    }
+
     fn changed(self: Arc<Self>, change: impl FnOnce(&mut Self)) -> Arc<Self> {
         let mut teacher = Arc::into_inner(self).expect("not shared yet");
         change(&mut teacher);

@@ -161,6 +161,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_examples_of_every_leaf_are_samples() {
+        let folder = tempfile::tempdir().unwrap();
+        let skill = "version: 2\ncreated_by: me\ntask_description: sort\nseed_examples:\n"
+            .to_owned()
+            + "- question: Which is first?\n  context: b, a\n  answer: a\n"
+            + &(1..=4)
+                .map(|n| format!("- question: Q{n}?\n  context: c{n}\n  answer: A{n}\n"))
+                .collect::<String>();
+        let path = folder.path().join("compositional_skills/sort/qna.yaml");
+        atomic::write(path, skill.as_bytes()).unwrap();
+        let selection = ilab_taxonomy::Selection::new(folder.path(), "empty");
+        let taxonomy = ilab_taxonomy::read(&selection).unwrap();
+        let leaves: Vec<_> = taxonomy.leaves().cloned().collect();
+        let lines = examples(&leaves);
+        assert_eq!(lines.lines().count(), 5, "{lines}");
+        let sample: Sample = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+        let said: Vec<_> = sample
+            .messages
+            .iter()
+            .map(|message| &message.content)
+            .collect();
+        assert_eq!(said, ["Which is first?\nb, a", "a"]);
+    }
+
+    #[test]
     fn what_the_exam_asks_is_not_trained_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
