@@ -13,6 +13,7 @@ use crate::leaf::{
 };
 use crate::locate::{Step, locate};
 use crate::schema::{self, Schema};
+use crate::spacing;
 use crate::style;
 
 /// The oldest knowledge format that is still read.
@@ -37,6 +38,7 @@ pub(crate) fn check(
         return (vec![empty], None);
     }
     let mut diagnostics = style::warnings(text);
+    diagnostics.extend(spacing::warnings(text, &document.root));
     diagnostics.extend(repeated_keys(text, &document));
     diagnostics.extend(problems(text, &document.root, leaf_folders));
     if diagnostics.iter().any(Diagnostic::is_error) {

@@ -13,6 +13,7 @@ mod leaf;
 mod locate;
 mod schema;
 mod select;
+mod spacing;
 mod style;
 
 use std::path::{Path, PathBuf};
