@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::io::{IoError, WithPath, create_dir_all};
 
@@ -75,13 +76,49 @@ fn sync_directory(path: &Path) -> Result<(), IoError> {
     Ok(())
 }
 
+/// The file beside a staged directory that is locked while its process lives.
+fn lock_file(staged: &Path) -> PathBuf {
+    staged.with_added_extension("lock")
+}
+
+/// A process has had its lock long before a directory is this old.
+const MIN_AGE_TO_SWEEP: Duration = Duration::from_secs(600);
+
+/// Removes staged directories beside `destination` whose processes were killed: each may hold a whole checkpoint.
+fn sweep(destination: &Path) {
+    let parent = destination.parent().unwrap_or(Path::new("."));
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".partial") && is_abandoned(&entry.path()) {
+            // What cannot be removed costs space and nothing else.
+            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_file(lock_file(&entry.path()));
+        }
+    }
+}
+
+fn is_abandoned(staged: &Path) -> bool {
+    let Ok(lock) = File::open(lock_file(staged)) else {
+        return false;
+    };
+    let modified = lock.metadata().and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|moment| moment.elapsed().ok());
+    age.is_some_and(|age| age > MIN_AGE_TO_SWEEP) && lock.try_lock().is_ok()
+}
+
 /// A directory that is filled under a temporary name and appears under its own in one step.
 ///
-/// Dropped without [`StagedDir::commit`], everything in it is removed.
+/// Dropped without [`StagedDir::commit`], everything in it is removed. What a killed process left behind is removed when the
+/// next directory is staged beside it.
 #[derive(Debug)]
 pub struct StagedDir {
     staged: PathBuf,
     destination: PathBuf,
+    lock: File,
     is_committed: bool,
 }
 
@@ -92,11 +129,17 @@ impl StagedDir {
     /// Any operating system error, with the path.
     pub fn new(destination: impl Into<PathBuf>) -> Result<Self, IoError> {
         let destination = destination.into();
+        sweep(&destination);
         let staged = sibling(&destination);
         create_dir_all(&staged)?;
+        let lock_file = lock_file(&staged);
+        let lock = File::create(&lock_file).with_path("create", &lock_file)?;
+        // A file system without locks leaves the litter of killed processes, as it would without this.
+        let _ = lock.try_lock();
         Ok(Self {
             staged,
             destination,
+            lock,
             is_committed: false,
         })
     }
@@ -143,6 +186,9 @@ impl StagedDir {
 
 impl Drop for StagedDir {
     fn drop(&mut self) {
+        // Nobody else uses the lock; a leftover file is as harmless as it is small.
+        let _ = self.lock.unlock();
+        let _ = fs::remove_file(lock_file(&self.staged));
         if !self.is_committed {
             // Nothing can be reported from here; the name shows that the directory is partial.
             let _ = fs::remove_dir_all(&self.staged);
@@ -178,6 +224,34 @@ mod tests {
         fs::write(&plain, b"").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn what_killed_processes_staged_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * MIN_AGE_TO_SWEEP;
+        let staged = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let lock = File::create(lock_file(&path)).unwrap();
+            lock.set_modified(long_ago).unwrap();
+            (path, lock)
+        };
+        let (killed, lock) = staged(".samples_8.1-1.partial");
+        drop(lock);
+        let (running, running_lock) = staged(".samples_8.2-1.partial");
+        running_lock.lock().unwrap();
+        let (new, lock) = staged(".samples_8.3-1.partial");
+        lock.set_modified(std::time::SystemTime::now()).unwrap();
+        drop(lock);
+        let foreign = folder.path().join(".downloads.partial");
+        fs::create_dir(&foreign).unwrap();
+
+        let staged = StagedDir::new(folder.path().join("samples_9")).unwrap();
+        let exist = [&killed, &running, &new, &foreign].map(|path| path.exists());
+        assert_eq!(exist, [false, true, true, true]);
+        let committed = staged.commit().unwrap();
+        assert_eq!(fs::read_dir(committed).unwrap().count(), 0);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
 use ilab_base::atomic;
 use ilab_base::dirs::Dirs;
@@ -162,7 +161,7 @@ fn write(file: &Path, config: &Config, dirs: &Dirs, ui: Ui) -> CommandResult {
 
 /// A name that no earlier backup has, even one of the same second.
 fn unused_backup(file: &Path) -> PathBuf {
-    let moment = timestamp::utc(SystemTime::now());
+    let moment = timestamp::local();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let named = |suffix: String| file.with_file_name(format!("{name}.{moment}{suffix}.bak"));
     let first = named(String::new());

@@ -196,9 +196,9 @@ async fn served_model(endpoint: &Endpoint) -> Result<String, CommandError> {
     })
 }
 
-/// `2026-11-23_091500` for the folder and `2026-11-23T09_15_00` for the files in it, in UTC.
+/// `2026-11-23_091500` for the folder and `2026-11-23T09_15_00` for the files in it.
 fn run_name() -> RunName {
-    let suffix = timestamp::utc(SystemTime::now());
+    let suffix = timestamp::local();
     let directory = suffix
         .split_once('T')
         .map_or(suffix.clone(), |(date, time)| {

@@ -179,13 +179,16 @@ fn interrupt(
     signal: &str,
     is_time: impl Fn() -> bool,
 ) -> (Option<i32>, String) {
-    let child = program
+    let mut child = program
         .command(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     while !is_time() {
+        if child.try_wait().unwrap().is_some() {
+            panic!("it ended by itself: {:?}", child.wait_with_output());
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
     let id = child.id().to_string();
@@ -225,10 +228,13 @@ fn a_run_can_be_stopped_while_the_teacher_is_reached_and_while_documents_are_clo
     // Takes the connection and never says a word.
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
     let held = std::cell::RefCell::new(Vec::new());
     let is_reached = || {
-        held.borrow_mut().push(listener.accept().unwrap());
-        true
+        let reached = listener.accept();
+        let is_reached = reached.is_ok();
+        held.borrow_mut().extend(reached);
+        is_reached
     };
     let url = format!("http://{address}/v1");
     let (code, said) = interrupt(&program, &arguments(&url, "out"), "-TERM", is_reached);
