@@ -27,6 +27,7 @@ const READ_KEYS: &[&str] = &[
     "serve.model_path",
     "serve.server.host",
     "serve.server.port",
+    "train.additional_args",
     "train.checkpoint_at_epoch",
     "train.ckpt_output_dir",
     "train.data_output_dir",

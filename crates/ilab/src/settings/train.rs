@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ilab_train::trainer::TrainOptions;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::cli::model::TrainArgs;
 use crate::error::{CommandError, Kind};
@@ -52,6 +54,7 @@ impl TrainSettings {
             .model_path
             .unwrap_or_else(|| PathBuf::from(config.model_path));
         check_is_folder(&model_path)?;
+        let additional = Additional::read(config.additional_args)?;
         let defaults = TrainOptions::default();
         Ok(Self {
             model_path,
@@ -68,12 +71,46 @@ impl TrainSettings {
                     .unwrap_or(config.effective_batch_size)
                     as usize,
                 max_batch_len: args.max_batch_len.unwrap_or(config.max_batch_len) as usize,
-                learning_rate: args.learning_rate.unwrap_or(defaults.learning_rate),
-                warmup_steps: args.warmup_steps.unwrap_or(defaults.warmup_steps),
-                random_seed: args.seed.unwrap_or(defaults.random_seed),
+                learning_rate: (args.learning_rate)
+                    .or(additional.learning_rate)
+                    .unwrap_or(defaults.learning_rate),
+                warmup_steps: (args.warmup_steps)
+                    .or(additional.warmup_steps)
+                    .unwrap_or(defaults.warmup_steps),
+                random_seed: (args.seed)
+                    .or(additional.random_seed)
+                    .or(defaults.random_seed),
                 ..defaults
             },
         })
+    }
+}
+
+/// What `train.additional_args` of the configuration may set here; its other names belong to trainers on many machines.
+#[derive(Debug, Default, Deserialize)]
+struct Additional {
+    learning_rate: Option<f64>,
+    warmup_steps: Option<u64>,
+    random_seed: Option<u64>,
+}
+
+impl Additional {
+    fn read(settings: Map<String, Value>) -> Result<Self, CommandError> {
+        let read: Self = serde_json::from_value(Value::Object(settings)).map_err(|error| {
+            CommandError::message(
+                Kind::Usage,
+                format!("`train.additional_args` of the configuration: {error}"),
+                "`learning_rate` is a number, `warmup_steps` and `random_seed` are whole numbers",
+            )
+        })?;
+        match read.learning_rate {
+            Some(rate) if !(rate.is_finite() && rate > 0.0) => Err(CommandError::message(
+                Kind::Usage,
+                format!("`train.additional_args.learning_rate` of the configuration is {rate}"),
+                "it is a number above 0, such as 2e-5",
+            )),
+            _ => Ok(read),
+        }
     }
 }
 

@@ -203,6 +203,44 @@ fn a_learning_rate_is_a_finite_number_above_0() {
 }
 
 #[test]
+fn additional_args_of_the_configuration_are_used_below_the_flags() {
+    let program = prepared(&[sample("Who?", "A mirrel.")]);
+    let config = |additional: &str| {
+        let text = format!("train:\n  additional_args:\n    {additional}\n");
+        program.write(".config/instructlab/config.yaml", text);
+    };
+    config("{learning_rate: 0.003, warmup_steps: 7, random_seed: 5, rdzv_id: 123}");
+    let shown = program.run(&[&TRAIN[..], &["--warmup-steps", "3"]].concat());
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let metrics = program.path("out/training_params_and_metrics_global0.jsonl");
+    let metrics = std::fs::read_to_string(metrics).unwrap();
+    let options = metrics.lines().next().unwrap();
+    for option in [
+        r#""learning_rate":0.003,"#,
+        r#""warmup_steps":3,"#,
+        r#""random_seed":5"#,
+    ] {
+        assert!(options.contains(option), "{options}");
+    }
+
+    for (additional, expected) in [
+        (
+            "{learning_rate: much}",
+            r#"`train.additional_args` of the configuration: invalid type: string "much", expected f64"#,
+        ),
+        (
+            "{learning_rate: -1}",
+            "`train.additional_args.learning_rate` of the configuration is -1",
+        ),
+    ] {
+        config(additional);
+        let shown = program.run(&TRAIN);
+        assert!(shown.starts_with("exit code: 2"), "{shown}");
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
+#[test]
 fn a_tokenizer_without_a_place_in_gguf_is_refused_before_training() {
     let program = prepared(&[sample("Who?", "A mirrel.")]);
     let tokenizer = std::fs::read_to_string(program.path("tiny/tokenizer.json")).unwrap();
