@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DropReason {
+    /// The row's value names no prompt, no file and no column, or is no chat, so the block cannot go on with it.
+    NoChoice,
     /// The teacher refused the request.
     Rejected,
     /// The prompt and the answer do not fit into the teacher's context.
@@ -36,6 +38,9 @@ impl DropReason {
     /// What to do when this is why nothing was left.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
+            Self::NoChoice => {
+                "the pipeline knows other values than the rows have: compare its maps with the texts above"
+            }
             Self::Rejected => {
                 "the teacher said why it refused: check `--endpoint-url`, `--model` and what it allows"
             }
@@ -57,6 +62,7 @@ impl DropReason {
     /// In words, for a table.
     pub fn description(self) -> &'static str {
         match self {
+            Self::NoChoice => "its value is not one that the block knows",
             Self::Rejected => "request refused by the teacher",
             Self::ContextOverflow => "does not fit into the teacher's context",
             Self::CutOff => "cut off at max_tokens",

@@ -204,6 +204,8 @@ fn tags(source: &Source<'_>, file: &Node) -> Result<Vec<Tags>, YamlError> {
 fn environment(assembled: String) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Prompt files of the original call methods of Python's texts and lists.
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_template_owned(TEMPLATE, assembled)?;
     Ok(environment)
 }

@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 
 use futures::future::try_join_all;
-use ilab_openai::completer::{Choice, FinishReason};
+use ilab_openai::completer::{Choice, FinishReason, Request};
 
-use crate::block::{Ask, AskSettings, Block, BlockKind};
+use crate::block::{Ask, AskMessages, AskSettings, Block, BlockKind, set_to_majority};
 use crate::drops::{DropReason, DroppedSample, Drops};
 use crate::error::GenerateError;
 use crate::observer::{Event, Observer};
@@ -62,26 +62,21 @@ impl Run<'_> {
             block: &block.name,
             drops: &mut produced.drops,
         };
-        let rows = std::mem::take(&mut produced.rows);
-        let mut rows = match &block.kind {
-            BlockKind::Ask(ask) => {
-                produced.n_answers += rows.len() * ask.n_answers(self.settings) as usize;
-                self.ask(ask, rows, &mut dropped).await?
-            }
-            BlockKind::Filter(filter) => {
-                let (kept, sorted_out): (Vec<_>, Vec<_>) = rows
-                    .into_iter()
-                    .map(|mut row| (filter.keeps(&mut row), row))
-                    .partition(|(keeps, _)| *keeps);
-                for (_, row) in sorted_out {
-                    dropped.add(DropReason::Filtered, 1, last_text(&row));
-                }
-                kept.into_iter().map(|(_, row)| row).collect()
-            }
-            BlockKind::Combine(combine) => changed(rows, |row| combine.apply(row)),
-            BlockKind::Duplicate(pairs) => changed(rows, |row| pairs.duplicate(row)),
-            BlockKind::Rename(pairs) => changed(rows, |row| pairs.rename(row)),
-        };
+        let mut before = std::mem::take(&mut produced.rows);
+        let mut rows = Vec::new();
+        for iteration in 0..block.n_iterations {
+            let asked = Asked {
+                iteration,
+                n_answers: &mut produced.n_answers,
+            };
+            let is_last = iteration + 1 == block.n_iterations;
+            let input = if is_last {
+                std::mem::take(&mut before)
+            } else {
+                before.clone()
+            };
+            rows.extend(self.kind(&block.kind, input, asked, &mut dropped).await?);
+        }
         if !block.drop_columns.is_empty() {
             rows = changed(rows, |row| {
                 row.retain(|column, _| !block.drop_columns.contains(column))
@@ -94,33 +89,64 @@ impl Run<'_> {
         Ok(())
     }
 
+    async fn kind(
+        &self,
+        kind: &BlockKind,
+        mut rows: Vec<Row>,
+        asked: Asked<'_>,
+        dropped: &mut Dropped<'_>,
+    ) -> Result<Vec<Row>, GenerateError> {
+        Ok(match kind {
+            BlockKind::Ask(ask) => self.ask(ask, rows, asked, dropped).await?,
+            BlockKind::Messages(chat) => self.chat(chat, rows, asked, dropped).await?,
+            BlockKind::Filter(filter) => {
+                kept(rows, DropReason::Filtered, dropped, |row| filter.keeps(row))
+            }
+            BlockKind::Combine(combine) => changed(rows, |row| combine.apply(row)),
+            BlockKind::Duplicate(pairs) => changed(rows, |row| pairs.duplicate(row)),
+            BlockKind::Rename(pairs) => changed(rows, |row| pairs.rename(row)),
+            BlockKind::Flatten(flatten) => flatten.apply(&rows),
+            BlockKind::Populate(files) => {
+                kept(rows, DropReason::NoChoice, dropped, |row| files.apply(row))
+            }
+            BlockKind::Select(select) => {
+                kept(rows, DropReason::NoChoice, dropped, |row| select.apply(row))
+            }
+            BlockKind::Majority { column } => {
+                set_to_majority(&mut rows, column);
+                rows
+            }
+        })
+    }
+
     async fn ask(
         &self,
         ask: &Ask,
         rows: Vec<Row>,
+        mut asked: Asked<'_>,
         dropped: &mut Dropped<'_>,
     ) -> Result<Vec<Row>, GenerateError> {
+        let n_answers = ask.n_answers(self.settings) as usize;
         // All prompts first: a row that does not fit the prompt is told before anything is asked.
-        let prompts = rows
-            .iter()
-            .map(|row| ask.prompt(row))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut prompts = Vec::with_capacity(rows.len());
+        for row in rows {
+            match ask.prompt(&row)? {
+                Some(prompt) => prompts.push((row, prompt)),
+                None => dropped.add(DropReason::NoChoice, n_answers, last_text(&row)),
+            }
+        }
+        asked.plan(self.observer, prompts.len() * n_answers);
         let pieces = ask.pieces(self.settings);
-        self.observer.event(Event::Planned {
-            n_answers: rows.len() * ask.n_answers(self.settings) as usize,
-        });
-        let requests = prompts.iter().flat_map(|prompt| {
-            let seed = prompt_seed(self.seed, ask, prompt);
+        let requests = prompts.iter().flat_map(|(_, prompt)| {
+            let seed = self.seed_of(&ask.fingerprint, prompt, asked.iteration);
             pieces
                 .iter()
                 .map(move |piece| ask.request(prompt, *piece, seed, self.settings))
         });
-        let outcomes =
-            try_join_all(requests.map(|request| self.teacher.ask(&ask.fingerprint, request)))
-                .await?;
+        let outcomes = self.send(&ask.fingerprint, requests).await?;
         let mut results = Vec::new();
         for (index, outcome) in outcomes.into_iter().enumerate() {
-            let row = &rows[index / pieces.len()];
+            let (row, _) = &prompts[index / pieces.len()];
             match outcome {
                 Outcome::Answered(completion) => {
                     for choice in &completion.choices {
@@ -131,33 +157,104 @@ impl Run<'_> {
                     is_overflow,
                     message,
                 } => {
-                    let reason = if is_overflow {
-                        DropReason::ContextOverflow
-                    } else {
-                        DropReason::Rejected
-                    };
-                    dropped.add(
-                        reason,
-                        pieces[index % pieces.len()].n_answers as usize,
-                        message,
-                    );
+                    let n_answers = pieces[index % pieces.len()].n_answers;
+                    dropped.refused(is_overflow, n_answers as usize, message);
                 }
             }
         }
         Ok(results)
     }
+
+    async fn chat(
+        &self,
+        chat: &AskMessages,
+        rows: Vec<Row>,
+        mut asked: Asked<'_>,
+        dropped: &mut Dropped<'_>,
+    ) -> Result<Vec<Row>, GenerateError> {
+        let n_answers = chat.sampling.n_choices() as usize;
+        let mut requests = Vec::with_capacity(rows.len());
+        for row in rows {
+            let text = row::text(&row, &chat.input_column).into_owned();
+            let seed = self.seed_of(&CHAT_FINGERPRINT, &text, asked.iteration);
+            match chat.request(&row, seed) {
+                Some(request) => requests.push((row, request)),
+                None => dropped.add(DropReason::NoChoice, 1, text),
+            }
+        }
+        asked.plan(self.observer, requests.len() * n_answers);
+        let sent = requests.iter().map(|(_, request)| request.clone());
+        let outcomes = self.send(&CHAT_FINGERPRINT, sent).await?;
+        let mut results = Vec::new();
+        for ((row, _), outcome) in requests.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Answered(completion) => {
+                    let mut choices = completion.choices.iter();
+                    match choices.find_map(|choice| unusable(choice).map(|why| (why, choice))) {
+                        Some((reason, choice)) => dropped.add(reason, 1, choice.text.trim()),
+                        None => results.push(chat.answered(row, &completion)),
+                    }
+                }
+                Outcome::Refused {
+                    is_overflow,
+                    message,
+                } => dropped.refused(is_overflow, 1, message),
+            }
+        }
+        Ok(results)
+    }
+
+    /// All requests of a block at once; the teacher bounds how many wait for an answer.
+    async fn send(
+        &self,
+        block_fingerprint: &[u8; 32],
+        requests: impl Iterator<Item = Request>,
+    ) -> Result<Vec<Outcome>, GenerateError> {
+        try_join_all(requests.map(|request| self.teacher.ask(block_fingerprint, request))).await
+    }
+
+    /// The same prompt always gets the same seed, in whatever order prompts are sent; another one each time it is repeated.
+    fn seed_of(&self, block_fingerprint: &[u8; 32], prompt: &str, iteration: u32) -> u64 {
+        let repetition = iteration.to_le_bytes();
+        let repetition = (iteration > 0).then_some(&repetition[..]);
+        let run_seed = self.seed.to_le_bytes();
+        let parts = [&run_seed[..], block_fingerprint, prompt.as_bytes()];
+        let hash = fingerprint(parts.into_iter().chain(repetition));
+        // 31 bits: every server takes those.
+        u64::from(u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1)
+    }
 }
 
-fn parsed(ask: &Ask, row: &Row, choice: &Choice, dropped: &mut Dropped<'_>) -> Vec<Row> {
-    let reason = match choice.finish_reason {
+/// Part of the identity of requests that no prompt file words.
+const CHAT_FINGERPRINT: [u8; 32] = *b"a chat from a column of the row ";
+
+/// Which repetition of a block asks, and where its answers are counted.
+struct Asked<'a> {
+    iteration: u32,
+    n_answers: &'a mut usize,
+}
+
+impl Asked<'_> {
+    fn plan(&mut self, observer: &dyn Observer, n_answers: usize) {
+        *self.n_answers += n_answers;
+        observer.event(Event::Planned { n_answers });
+    }
+}
+
+/// Why an answer cannot be used at all.
+fn unusable(choice: &Choice) -> Option<DropReason> {
+    match choice.finish_reason {
         FinishReason::Length => Some(DropReason::CutOff),
         FinishReason::Stop => choice
             .text
             .trim()
             .is_empty()
             .then_some(DropReason::EmptyAnswer),
-    };
-    if let Some(reason) = reason {
+    }
+}
+
+fn parsed(ask: &Ask, row: &Row, choice: &Choice, dropped: &mut Dropped<'_>) -> Vec<Row> {
+    if let Some(reason) = unusable(choice) {
         dropped.add(reason, 1, choice.text.trim());
         return Vec::new();
     }
@@ -168,15 +265,22 @@ fn parsed(ask: &Ask, row: &Row, choice: &Choice, dropped: &mut Dropped<'_>) -> V
     rows
 }
 
-/// The same prompt always gets the same seed, in whatever order prompts are sent.
-fn prompt_seed(run_seed: u64, ask: &Ask, prompt: &str) -> u64 {
-    let hash = fingerprint([
-        &run_seed.to_le_bytes()[..],
-        &ask.fingerprint,
-        prompt.as_bytes(),
-    ]);
-    // 31 bits: every server takes those.
-    u64::from(u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1)
+/// The rows that pass, changed or not; the others are dropped for `reason`.
+fn kept(
+    rows: Vec<Row>,
+    reason: DropReason,
+    dropped: &mut Dropped<'_>,
+    mut passes: impl FnMut(&mut Row) -> bool,
+) -> Vec<Row> {
+    let mut kept = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        if passes(&mut row) {
+            kept.push(row);
+        } else {
+            dropped.add(reason, 1, last_text(&row));
+        }
+    }
+    kept
 }
 
 fn changed(mut rows: Vec<Row>, change: impl Fn(&mut Row)) -> Vec<Row> {
@@ -218,6 +322,15 @@ pub(crate) struct Dropped<'a> {
 }
 
 impl Dropped<'_> {
+    fn refused(&mut self, is_overflow: bool, n_samples: usize, message: String) {
+        let reason = if is_overflow {
+            DropReason::ContextOverflow
+        } else {
+            DropReason::Rejected
+        };
+        self.add(reason, n_samples, message);
+    }
+
     pub(crate) fn add(&mut self, reason: DropReason, n_samples: usize, text: impl Into<String>) {
         self.drops.0.push(DroppedSample {
             leaf: self.leaf.to_owned(),

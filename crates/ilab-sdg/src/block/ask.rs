@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::AnswerParser;
 use crate::prompt::{PromptError, PromptTemplate};
-use crate::row::Row;
+use crate::row::{self, Row};
 
 /// A request asks for at most this many answers: small enough that little is lost when the program is killed and that
 /// progress is seen, large enough that an endpoint reads the prompt rarely.
@@ -14,7 +14,7 @@ const MAX_ANSWERS_PER_REQUEST: u32 = 8;
 /// Asks the teacher about each row.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    pub(crate) template: PromptTemplate,
+    pub(crate) prompts: Prompts,
     pub(crate) output_columns: Vec<String>,
     pub(crate) parser: AnswerParser,
     /// Without `n` and with the block's own seed, if it has one.
@@ -24,6 +24,43 @@ pub(crate) struct Ask {
     pub(crate) n_samples: Option<u32>,
     /// Part of the identity of each request.
     pub(crate) fingerprint: [u8; 32],
+}
+
+/// Which prompt a row gets.
+#[derive(Debug)]
+pub(crate) struct Prompts {
+    /// The column whose value decides; without one, the only prompt is for all rows.
+    selector: Option<String>,
+    /// Each with the value that it is for.
+    templates: Vec<(String, PromptTemplate)>,
+}
+
+impl Prompts {
+    pub(crate) fn one(template: PromptTemplate) -> Self {
+        Self {
+            selector: None,
+            templates: vec![(String::new(), template)],
+        }
+    }
+
+    pub(crate) fn by_column(column: String, templates: Vec<(String, PromptTemplate)>) -> Self {
+        Self {
+            selector: Some(column),
+            templates,
+        }
+    }
+
+    fn of(&self, row: &Row) -> Option<&PromptTemplate> {
+        let value = self.selector.as_ref().map(|column| row::text(row, column));
+        let value = value.unwrap_or_default();
+        let found = self.templates.iter().find(|(name, _)| *name == value);
+        found.map(|(_, template)| template)
+    }
+
+    /// Every prompt that may be sent.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PromptTemplate> {
+        self.templates.iter().map(|(_, template)| template)
+    }
 }
 
 /// How many answers a row gets.
@@ -73,15 +110,20 @@ impl Ask {
             .collect()
     }
 
-    pub(crate) fn prompt(&self, row: &Row) -> Result<String, PromptError> {
-        match self.n_samples {
+    /// What is asked about a row; `None` where its column names no prompt.
+    pub(crate) fn prompt(&self, row: &Row) -> Result<Option<String>, PromptError> {
+        let Some(template) = self.prompts.of(row) else {
+            return Ok(None);
+        };
+        let prompt = match self.n_samples {
             Some(n_samples) if !row.contains_key("num_samples") => {
                 let mut row = row.clone();
                 row.insert("num_samples".to_owned(), n_samples.into());
-                self.template.render(&row)
+                template.render(&row)
             }
-            _ => self.template.render(row),
-        }
+            _ => template.render(row),
+        };
+        prompt.map(Some)
     }
 
     /// The request for a piece; `seed` is that of the prompt's first answer.

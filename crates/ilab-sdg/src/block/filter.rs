@@ -154,7 +154,7 @@ fn is_truthy(value: &Value) -> bool {
 }
 
 /// `None` for values that have no order.
-fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+pub(super) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left.as_f64()?.partial_cmp(&right.as_f64()?),
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),

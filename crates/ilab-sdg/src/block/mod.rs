@@ -4,11 +4,15 @@ mod answer_parser;
 mod ask;
 mod columns;
 mod filter;
+mod messages;
+mod table;
 
 pub(crate) use answer_parser::AnswerParser;
-pub(crate) use ask::{Ask, AskSettings, NumberOfAnswers};
+pub(crate) use ask::{Ask, AskSettings, NumberOfAnswers, Prompts};
 pub(crate) use columns::{ColumnPairs, Combine};
 pub(crate) use filter::{Conversion, FilterByValue, Operation};
+pub(crate) use messages::AskMessages;
+pub(crate) use table::{Flatten, Populate, Select, set_to_majority};
 
 /// One step of a pipeline.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(crate) struct Block {
     /// Unique in its pipeline.
     pub(crate) name: String,
     pub(crate) kind: BlockKind,
+    /// How often the same rows go through it, one result below the other: `IterBlock`.
+    pub(crate) n_iterations: u32,
     /// Columns that are removed afterwards.
     pub(crate) drop_columns: Vec<String>,
     /// Of rows with the same values in these columns only the first is kept; empty keeps all.
@@ -27,6 +33,8 @@ pub(crate) struct Block {
 pub(crate) enum BlockKind {
     /// Asks the teacher.
     Ask(Box<Ask>),
+    /// Lets the teacher continue a chat.
+    Messages(AskMessages),
     /// Keeps rows by a value.
     Filter(FilterByValue),
     /// Joins columns to one.
@@ -35,4 +43,12 @@ pub(crate) enum BlockKind {
     Duplicate(ColumnPairs),
     /// Renames columns.
     Rename(ColumnPairs),
+    /// Makes a row of each of some columns.
+    Flatten(Flatten),
+    /// Adds columns from a file.
+    Populate(Populate),
+    /// Copies the column that another one names.
+    Select(Select),
+    /// Gives all rows the most frequent value of this column.
+    Majority { column: String },
 }

@@ -3,6 +3,7 @@
 //! The format is version 1 of the original's. Everything in a file is checked when it is read; nothing is asked of a
 //! teacher before all three files are known to be good.
 
+mod columns;
 mod error;
 mod parse;
 
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::PipelineError;
 
+use self::columns::Columns;
 use crate::block::Block;
 use crate::embedded;
 use crate::prompt::PromptTemplate;
@@ -37,6 +39,41 @@ impl RowKind {
             Self::Knowledge => "knowledge",
             Self::FreeformSkill => "freeform_skill",
             Self::GroundedSkill => "grounded_skill",
+        }
+    }
+
+    /// The columns that its rows start with.
+    pub(crate) fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Knowledge => &[
+                "document",
+                "icl_document",
+                "document_outline",
+                "domain",
+                "leaf_node_type",
+                "icl_query_1",
+                "icl_response_1",
+                "icl_query_2",
+                "icl_response_2",
+                "icl_query_3",
+                "icl_response_3",
+                "leaf_node_path",
+            ],
+            Self::FreeformSkill => &[
+                "task_description",
+                "seed_question",
+                "seed_response",
+                "leaf_node_type",
+                "leaf_node_path",
+            ],
+            Self::GroundedSkill => &[
+                "task_description",
+                "seed_context",
+                "seed_question",
+                "seed_response",
+                "leaf_node_type",
+                "leaf_node_path",
+            ],
         }
     }
 
@@ -117,7 +154,12 @@ impl Pipelines {
         let load = |kind: RowKind| {
             let file = kind.file_name();
             let text = source.read(file)?;
-            parse::pipeline(source, &source.path(file), &text)
+            parse::pipeline(
+                source,
+                &source.path(file),
+                &text,
+                Columns::new(kind.columns()),
+            )
         };
         let [knowledge, freeform, grounded] = RowKind::ALL.map(load);
         Ok(Self {

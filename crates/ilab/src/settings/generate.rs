@@ -9,8 +9,8 @@ use ilab_taxonomy::Selection;
 
 use crate::cli::data::GenerateArgs;
 use crate::error::{CommandError, Kind};
-use crate::settings::Invocation;
 use crate::settings::serve::{EngineSettings, n_gpu_layers};
+use crate::settings::{Environment, Invocation};
 
 /// The original's pipelines that are not there yet; one of them is the default of a new configuration.
 const ORIGINAL_PIPELINES: [&str; 2] = ["full", "accelerated"];
@@ -76,7 +76,7 @@ impl GenerateSettings {
         };
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
-            pipeline: pipeline(args.pipeline.or(config.pipeline))?,
+            pipeline: pipeline(args.pipeline.or(config.pipeline), &invocation.environment)?,
             teacher,
             output_dir: args.output_dir.unwrap_or(config.output_dir),
             repositories: invocation.environment.dirs.cache.join("repositories"),
@@ -112,7 +112,23 @@ fn chunk_tokens(n_words: u32) -> usize {
     (n_words as usize * 4).div_ceil(3).min(CHUNK_TOKENS)
 }
 
-fn pipeline(name: Option<String>) -> Result<PipelineSource, CommandError> {
+/// Where users and administrators may put pipelines, to be called by the names of their folders.
+fn pipeline_folders(environment: &Environment) -> impl Iterator<Item = PathBuf> {
+    let variable = environment.variables.get("XDG_DATA_DIRS");
+    let shared = variable
+        .filter(|folders| !folders.is_empty())
+        .map_or("/usr/local/share:/usr/share", String::as_str);
+    let shared = std::env::split_paths(shared).map(|folder| folder.join("instructlab"));
+    let shared: Vec<PathBuf> = shared.collect();
+    std::iter::once(environment.dirs.data.clone())
+        .chain(shared)
+        .map(|folder| folder.join("sdg/pipelines"))
+}
+
+fn pipeline(
+    name: Option<String>,
+    environment: &Environment,
+) -> Result<PipelineSource, CommandError> {
     let simple = "pass `--pipeline simple`, or the folder of your own pipeline";
     match name.as_deref() {
         None | Some("") => Err(CommandError::message(
@@ -120,6 +136,13 @@ fn pipeline(name: Option<String>) -> Result<PipelineSource, CommandError> {
             "Pipeline not set",
             simple,
         )),
+        Some(name)
+            if let Some(folder) = pipeline_folders(environment)
+                .map(|folder| folder.join(name))
+                .find(|folder| folder.is_dir()) =>
+        {
+            Ok(PipelineSource::Directory(folder))
+        }
         Some(name) => match PipelineSource::from_argument(name) {
             PipelineSource::Directory(path)
                 if !path.is_dir() && ORIGINAL_PIPELINES.contains(&name) =>

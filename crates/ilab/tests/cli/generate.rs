@@ -256,6 +256,13 @@ fn a_pipeline_or_model_that_is_not_there_is_told() {
     program.write("own/knowledge.yaml", "version: '1.0'\nblocks: nothing\n");
     let shown = with(&["--pipeline", "own", "--model", "gone.gguf"]);
     assert!(shown.contains("own/knowledge.yaml"), "{shown}");
+    let alias = ".local/share/instructlab/sdg/pipelines/mine/knowledge.yaml";
+    program.write(alias, "version: '1.0'\nblocks: nothing\n");
+    let shown = with(&["--pipeline", "mine", "--model", "gone.gguf"]);
+    assert!(
+        shown.contains("pipelines/mine/knowledge.yaml:2:9"),
+        "{shown}"
+    );
     program.write("cut.gguf", b"GGUF\x03\0\0\0");
     let shown = with(&["--pipeline", "simple", "--model", "cut.gguf"]);
     assert!(shown.starts_with("exit code: 1"), "{shown}");

@@ -1,44 +1,43 @@
 //! A pipeline file to blocks.
 
+mod llm;
+mod rows;
+
 use std::path::Path;
 
-use ilab_base::yaml::{self, Node, Value};
+use ilab_base::yaml::{self, Node};
 
-use super::{Pipeline, PipelineError, PipelineSource, fingerprint};
-use crate::block::{
-    AnswerParser, Ask, Block, BlockKind, ColumnPairs, Combine, FilterByValue, NumberOfAnswers,
-    Operation,
-};
+use super::columns::Columns;
+use super::{Pipeline, PipelineError, PipelineSource};
+use crate::block::{self, BlockKind};
 use crate::yaml::{Source, YamlError};
 
 /// The block types that can be run.
-const TYPES: [&str; 5] = [
+const TYPES: [&str; 13] = [
     "LLMBlock",
+    "ConditionalLLMBlock",
+    "LLMLogProbBlock",
+    "LLMMessagesBlock",
     "FilterByValueBlock",
     "CombineColumnsBlock",
     "DuplicateColumnsBlock",
     "RenameColumnsBlock",
+    "FlattenColumnsBlock",
+    "SamplePopulatorBlock",
+    "SelectorBlock",
+    "SetToMajorityValueBlock",
+    ITERATION,
 ];
-
-/// Parameters of a request that a block may set.
-const GENERATION_KEYS: [&str; 8] = [
-    "temperature",
-    "max_tokens",
-    "n",
-    "seed",
-    "top_p",
-    "top_k",
-    "min_p",
-    "stop",
-];
-
-/// What the original asks for when a block does not say.
-const DEFAULT_MAX_TOKENS: u32 = 4096;
+/// Repeats another block.
+const ITERATION: &str = "IterBlock";
+/// Keys of its own, beside those of the block that it repeats.
+const ITERATION_KEYS: [&str; 2] = ["num_iters", "block_type"];
 
 pub(super) fn pipeline(
     files: &PipelineSource,
     path: &Path,
     text: &str,
+    mut columns: Columns,
 ) -> Result<Pipeline, PipelineError> {
     let source = Source::new(path, text);
     let root = source.parse()?;
@@ -58,7 +57,7 @@ pub(super) fn pipeline(
     let blocks = list
         .items()
         .iter()
-        .map(|node| block(files, &source, node))
+        .map(|node| block(files, &source, node, &mut columns))
         .collect::<Result<Vec<_>, _>>()?;
     for (index, block) in blocks.iter().enumerate() {
         if blocks[..index]
@@ -92,28 +91,119 @@ fn check_version(source: &Source<'_>, root: &Node) -> Result<(), YamlError> {
     ))
 }
 
-fn block(files: &PipelineSource, source: &Source<'_>, node: &Node) -> Result<Block, PipelineError> {
+/// A block that is being read.
+struct Block<'a> {
+    files: &'a PipelineSource,
+    source: &'a Source<'a>,
+    config: &'a Node,
+    /// Keys of the configuration that are another reader's.
+    foreign_keys: &'static [&'static str],
+    /// What rows have where the block stands; what it produces is added.
+    columns: &'a mut Columns,
+}
+
+impl Block<'_> {
+    /// Refuses keys that the block does not know.
+    fn keys(&self, known: &[&str]) -> Result<(), YamlError> {
+        let known = [known, self.foreign_keys].concat();
+        self.source
+            .keys(self.config, "the config of this block", &known)
+    }
+
+    /// The column that a key names.
+    fn column(&self, key: &str) -> Result<String, YamlError> {
+        let node = self.source.required(self.config, key)?;
+        let name = self.source.text(node, key)?;
+        self.columns.require(self.source, node, name)?;
+        Ok(name.to_owned())
+    }
+
+    /// The columns that a key lists, at least one.
+    fn columns_of(&self, key: &str) -> Result<Vec<String>, YamlError> {
+        let node = self.source.required(self.config, key)?;
+        let names = self.source.texts(self.config, key)?;
+        if names.is_empty() {
+            let message = format!("`{key}` must name at least one column");
+            return Err(self.source.error(node.span, message));
+        }
+        for (name, node) in names.iter().zip(node.items()) {
+            self.columns.require(self.source, node, name)?;
+        }
+        Ok(names)
+    }
+}
+
+fn block(
+    files: &PipelineSource,
+    source: &Source<'_>,
+    node: &Node,
+    columns: &mut Columns,
+) -> Result<block::Block, PipelineError> {
     source.keys(
         node,
         "a block",
         &["name", "type", "config", "drop_columns", "drop_duplicates"],
     )?;
     let kind_node = source.required(node, "type")?;
-    let kind_name = source.text(kind_node, "type")?;
     let config = source.required(node, "config")?;
-    let kind = match kind_name {
-        "LLMBlock" => BlockKind::Ask(Box::new(ask(files, source, config)?)),
-        "FilterByValueBlock" => BlockKind::Filter(filter(source, config)?),
-        "CombineColumnsBlock" => BlockKind::Combine(combine(source, config)?),
-        "DuplicateColumnsBlock" => BlockKind::Duplicate(column_pairs(source, config)?),
-        "RenameColumnsBlock" => BlockKind::Rename(column_pairs(source, config)?),
-        other => return Err(unknown_type(source, kind_node, other).into()),
+    let is_repeated = source.text(kind_node, "type")? == ITERATION;
+    let (kind_node, n_iterations) = if is_repeated {
+        let n_iterations = source.required(config, "num_iters")?;
+        (
+            source.required(config, "block_type")?,
+            source.count(n_iterations, "num_iters", 1)?,
+        )
+    } else {
+        (kind_node, 1)
     };
-    Ok(Block {
+    let mut reader = Block {
+        files,
+        source,
+        config,
+        foreign_keys: if is_repeated { &ITERATION_KEYS } else { &[] },
+        columns,
+    };
+    let kind = kind(&mut reader, kind_node)?;
+    let drop_columns = source.texts(node, "drop_columns")?;
+    for column in &drop_columns {
+        columns.remove(column);
+    }
+    let drop_duplicates = source.texts(node, "drop_duplicates")?;
+    let duplicates_node = source.optional(node, "drop_duplicates");
+    for (column, node) in drop_duplicates
+        .iter()
+        .zip(duplicates_node.map_or(&[][..], Node::items))
+    {
+        columns.require(source, node, column)?;
+    }
+    Ok(block::Block {
         name: source.required_text(node, "name")?.to_owned(),
         kind,
-        drop_columns: source.texts(node, "drop_columns")?,
-        drop_duplicates: source.texts(node, "drop_duplicates")?,
+        n_iterations,
+        drop_columns,
+        drop_duplicates,
+    })
+}
+
+fn kind(block: &mut Block<'_>, node: &Node) -> Result<BlockKind, PipelineError> {
+    Ok(match block.source.text(node, "type")? {
+        "LLMBlock" | "LLMLogProbBlock" => BlockKind::Ask(Box::new(llm::ask(block)?)),
+        "ConditionalLLMBlock" => BlockKind::Ask(Box::new(llm::conditional(block)?)),
+        "LLMMessagesBlock" => BlockKind::Messages(llm::messages(block)?),
+        "FilterByValueBlock" => BlockKind::Filter(rows::filter(block)?),
+        "CombineColumnsBlock" => BlockKind::Combine(rows::combine(block)?),
+        "DuplicateColumnsBlock" => BlockKind::Duplicate(rows::duplicate(block)?),
+        "RenameColumnsBlock" => BlockKind::Rename(rows::rename(block)?),
+        "FlattenColumnsBlock" => BlockKind::Flatten(rows::flatten(block)?),
+        "SamplePopulatorBlock" => BlockKind::Populate(rows::populate(block)?),
+        "SelectorBlock" => BlockKind::Select(rows::select(block)?),
+        "SetToMajorityValueBlock" => {
+            block.keys(&["col_name"])?;
+            BlockKind::Majority {
+                column: block.column("col_name")?,
+            }
+        }
+        other => return Err(unknown_type(block.source, node, other).into()),
     })
 }
 
@@ -126,244 +216,6 @@ fn unknown_type(source: &Source<'_>, node: &Node, name: &str) -> YamlError {
     error
 }
 
-fn ask(files: &PipelineSource, source: &Source<'_>, config: &Node) -> Result<Ask, PipelineError> {
-    let known = [
-        "config_path",
-        "output_cols",
-        "gen_kwargs",
-        "parser_kwargs",
-        "batch_kwargs",
-        "model_id",
-        "model_family",
-        "model_prompt",
-    ];
-    source.keys(config, "the config of an LLMBlock", &known)?;
-    if let Some(node) = source.optional(config, "model_prompt") {
-        let message = "`model_prompt` is not supported: a prompt is sent as a chat message and the model's own template frames it";
-        return Err(source.error(node.span, message).into());
-    }
-    let path_node = source.required(config, "config_path")?;
-    let template = files
-        .prompt(source.text(path_node, "config_path")?)
-        .map_err(|error| match error {
-            PipelineError::Io(io) if io.is_not_found() => source
-                .error(
-                    path_node.span,
-                    format!("the prompt file `{}` does not exist", io.path.display()),
-                )
-                .into(),
-            other => other,
-        })?;
-    let columns_node = source.required(config, "output_cols")?;
-    let output_columns = source.texts(config, "output_cols")?;
-    if output_columns.is_empty() {
-        return Err(source
-            .error(
-                columns_node.span,
-                "`output_cols` must name at least one column",
-            )
-            .into());
-    }
-    let parser = match source.optional(config, "parser_kwargs") {
-        Some(node) => custom_parser(source, node)?,
-        None => AnswerParser::Tags(template.tags().to_vec()),
-    };
-    if let AnswerParser::Tags(tags) = &parser
-        && tags.len() != output_columns.len()
-    {
-        let message = format!(
-            "{} output columns but {} pairs of tags in `{}`",
-            output_columns.len(),
-            tags.len(),
-            template.path().display()
-        );
-        return Err(source.error(columns_node.span, message).into());
-    }
-    let (sampling, n_answers) = sampling(source, source.optional(config, "gen_kwargs"))?;
-    Ok(Ask {
-        fingerprint: fingerprint([&template.fingerprint()[..]]),
-        template,
-        output_columns,
-        parser,
-        sampling,
-        n_answers,
-        n_samples: n_samples(source, source.optional(config, "batch_kwargs"))?,
-    })
-}
-
-fn n_samples(source: &Source<'_>, batch: Option<&Node>) -> Result<Option<u32>, YamlError> {
-    let Some(batch) = batch else { return Ok(None) };
-    source.keys(batch, "`batch_kwargs`", &["num_samples", "batched"])?;
-    source
-        .optional(batch, "num_samples")
-        .map(|node| source.count(node, "num_samples", 1))
-        .transpose()
-}
-
-fn custom_parser(source: &Source<'_>, node: &Node) -> Result<AnswerParser, YamlError> {
-    source.keys(
-        node,
-        "`parser_kwargs`",
-        &["parser_name", "parsing_pattern", "parser_cleanup_tags"],
-    )?;
-    let name_node = source.required(node, "parser_name")?;
-    match source.text(name_node, "parser_name")? {
-        "custom" => {}
-        other => {
-            return Err(source.error(
-                name_node.span,
-                format!("there is no parser `{other}`, only `custom`"),
-            ));
-        }
-    }
-    let pattern_node = source.required(node, "parsing_pattern")?;
-    let pattern = source.text(pattern_node, "parsing_pattern")?;
-    // As with the original's DOTALL: a dot matches line ends too.
-    let regex = regex::RegexBuilder::new(pattern)
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|error| {
-            source.error(
-                pattern_node.span,
-                format!(
-                    "the pattern cannot be used: {}",
-                    last_line(&error.to_string())
-                ),
-            )
-        })?;
-    Ok(AnswerParser::Pattern {
-        regex,
-        cleanup: source.texts(node, "parser_cleanup_tags")?,
-    })
-}
-
-/// The regex crate draws the pattern over several lines; its last line says what is wrong.
-fn last_line(text: &str) -> &str {
-    text.lines()
-        .last()
-        .unwrap_or(text)
-        .trim_start_matches("error: ")
-}
-
-fn sampling(
-    source: &Source<'_>,
-    node: Option<&Node>,
-) -> Result<(ilab_openai::completer::Sampling, NumberOfAnswers), YamlError> {
-    let mut sampling = ilab_openai::completer::Sampling {
-        temperature: Some(0.0),
-        max_tokens: Some(DEFAULT_MAX_TOKENS),
-        ..Default::default()
-    };
-    let mut n_answers = NumberOfAnswers::Fixed(1);
-    let Some(node) = node else {
-        return Ok((sampling, n_answers));
-    };
-    source.keys(node, "`gen_kwargs`", &GENERATION_KEYS)?;
-    // Requests carry single precision; a temperature needs no more.
-    let number = |key: &str| {
-        source
-            .optional(node, key)
-            .map(|value| source.number(value, key).map(|value| value as f32))
-            .transpose()
-    };
-    let count = |key: &str, least| {
-        source
-            .optional(node, key)
-            .map(|value| source.count(value, key, least))
-            .transpose()
-    };
-    sampling.temperature = number("temperature")?.or(sampling.temperature);
-    sampling.max_tokens = count("max_tokens", 1)?.or(sampling.max_tokens);
-    sampling.top_p = number("top_p")?;
-    sampling.min_p = number("min_p")?;
-    sampling.top_k = count("top_k", 0)?;
-    sampling.seed = count("seed", 0)?.map(u64::from);
-    sampling.stop = match source.optional(node, "stop") {
-        Some(Node {
-            value: Value::Text(text),
-            ..
-        }) => vec![text.clone()],
-        _ => source.texts(node, "stop")?,
-    };
-    if let Some(n) = source.optional(node, "n") {
-        n_answers = match n.as_text() {
-            Some("scaled") => NumberOfAnswers::Scaled,
-            _ => NumberOfAnswers::Fixed(source.count(n, "n", 1)?),
-        };
-    }
-    Ok((sampling, n_answers))
-}
-
-fn filter(source: &Source<'_>, config: &Node) -> Result<FilterByValue, YamlError> {
-    let known = [
-        "filter_column",
-        "filter_value",
-        "operation",
-        "convert_dtype",
-        "default_value",
-    ];
-    source.keys(config, "the config of a FilterByValueBlock", &known)?;
-    let operation_node = source.required(config, "operation")?;
-    let operation_name = source.text(operation_node, "operation")?;
-    let operation = Operation::from_name(operation_name).ok_or_else(|| {
-        let names = Operation::NAMES.map(|(name, _)| name).join(", ");
-        source.error(
-            operation_node.span,
-            format!("there is no operation `{operation_name}`; there are {names}"),
-        )
-    })?;
-    let conversion = match source.optional(config, "convert_dtype") {
-        None => None,
-        Some(node) => {
-            let name = source.text(node, "convert_dtype")?;
-            let conversion = crate::block::Conversion::from_name(name);
-            Some(conversion.ok_or_else(|| {
-                source.error(
-                    node.span,
-                    format!("`convert_dtype` is int, float or bool, not `{name}`"),
-                )
-            })?)
-        }
-    };
-    let value = source.required(config, "filter_value")?;
-    let values = match &value.value {
-        Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
-        _ => vec![value.to_json()],
-    };
-    Ok(FilterByValue {
-        column: source.required_text(config, "filter_column")?.to_owned(),
-        values,
-        operation,
-        conversion,
-        default: source.optional(config, "default_value").map(Node::to_json),
-    })
-}
-
-fn combine(source: &Source<'_>, config: &Node) -> Result<Combine, YamlError> {
-    source.keys(
-        config,
-        "the config of a CombineColumnsBlock",
-        &["columns", "output_col", "separator"],
-    )?;
-    source.required(config, "columns")?;
-    let separator = source
-        .optional(config, "separator")
-        .map(|node| source.text(node, "separator"))
-        .transpose()?;
-    Ok(Combine {
-        columns: source.texts(config, "columns")?,
-        output_column: source.required_text(config, "output_col")?.to_owned(),
-        separator: separator.unwrap_or("\n\n").to_owned(),
-    })
-}
-
-fn column_pairs(source: &Source<'_>, config: &Node) -> Result<ColumnPairs, YamlError> {
-    source.keys(config, "the config of this block", &["columns_map"])?;
-    Ok(ColumnPairs {
-        pairs: source.text_pairs(config, "columns_map")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,12 +223,18 @@ mod tests {
 
     const PROMPT: &str = "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\ngeneration: hi\nstart_tags: ['']\nend_tags: ['']\n";
 
+    fn columns() -> Columns {
+        Columns::new(&["a", "b", "document"])
+    }
+
     /// What is said about a pipeline file beside which lies `prompt.yaml`.
     fn check(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("prompt.yaml"), PROMPT).unwrap();
+        let asks = PROMPT.replace("hi", "'{{ num_samples }} of {{ document }}'");
+        std::fs::write(folder.path().join("asks.yaml"), asks).unwrap();
         let files = PipelineSource::Directory(folder.path().to_owned());
-        let shown = match pipeline(&files, Path::new("k.yaml"), text) {
+        let shown = match pipeline(&files, Path::new("k.yaml"), text, columns()) {
             Ok(pipeline) => format!("{} blocks", pipeline.blocks.len()),
             Err(error) => match error.source() {
                 Some(source) => format!("{error}: {source}"),
@@ -415,8 +273,27 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_cannot_be_used_is_refused_at_its_line() {
+        insta::assert_snapshot!(check_block("CombineColumnsBlock", "columns: [a, documant]\n    output_col: c"), @"k.yaml:6:18: this block uses the column `documant`, which rows do not have here");
+        insta::assert_snapshot!(check_block("DuplicateColumnsBlock", "columns_map: {zz: y}"), @"k.yaml:6:19: this block uses the column `zz`, which rows do not have here");
+        insta::assert_snapshot!(check_block("FlattenColumnsBlock", "var_cols: []\n    value_name: v\n    var_name: n"), @"k.yaml:6:15: `var_cols` must name at least one column");
+        insta::assert_snapshot!(check_block("SelectorBlock", "choice_map: {A: x}\n    choice_col: a\n    output_col: c"), @"k.yaml:6:21: this block uses the column `x`, which rows do not have here");
+        insta::assert_snapshot!(check_block("SamplePopulatorBlock", "config_paths: [gone.yaml]\n    column_name: a\n    post_fix: new"), @"k.yaml:6:20: the file `FOLDER/gone_new.yaml` does not exist");
+        insta::assert_snapshot!(check_block("SetToMajorityValueBlock", "col_name: score"), @"k.yaml:6:15: this block uses the column `score`, which rows do not have here");
+        insta::assert_snapshot!(check_block("IterBlock", "num_iters: 0\n    block_type: LLMBlock"), @"k.yaml:6:16: `num_iters` must be a whole number from 1, not 0");
+        insta::assert_snapshot!(check_block("IterBlock", "num_iters: 2\n    block_type: IterBlock"), @"k.yaml:7:17: blocks of type `IterBlock` cannot be run");
+        insta::assert_snapshot!(check_block("IterBlock", "num_iters: 2\n    block_type: CombineColumnsBlock\n    column: [a]"), @"k.yaml:8:5: the config of this block has no key `column`");
+        insta::assert_snapshot!(check_block("ConditionalLLMBlock", "config_paths: [prompt.yaml]\n    output_cols: [c]"), @"k.yaml:6:20: each of `config_paths` must be a list of two: a prompt file, and the value that it is for");
+        insta::assert_snapshot!(check_block("ConditionalLLMBlock", "config_paths: [[prompt.yaml, a]]\n    output_cols: [c]"), @"k.yaml:6:5: the key `selector_column_name` is missing");
+        insta::assert_snapshot!(check_block("ConditionalLLMBlock", "config_paths: [[prompt.yaml, All]]\n    output_cols: [c]"), @"1 blocks");
+        insta::assert_snapshot!(check_block("LLMMessagesBlock", "input_col: a\n    output_col: c\n    gen_kwargs: {n: scaled}"), @"k.yaml:8:17: `n: scaled` is for blocks that fill in a prompt; write a number here");
+        insta::assert_snapshot!(check_block("LLMBlock", "config_path: asks.yaml\n    output_cols: [c]"), @"k.yaml:6:18: the prompt `asks.yaml` uses the column `num_samples`, which rows do not have here");
+        insta::assert_snapshot!(check_block("LLMBlock", "config_path: asks.yaml\n    output_cols: [c]\n    batch_kwargs: {num_samples: 2}"), @"1 blocks");
+    }
+
+    #[test]
     fn block_names_are_unique() {
-        let block = "- name: a\n  type: RenameColumnsBlock\n  config: {columns_map: {x: y}}\n";
+        let block = "- name: a\n  type: DuplicateColumnsBlock\n  config: {columns_map: {a: b}}\n";
         assert_eq!(
             check(&format!("version: '1.0'\nblocks:\n{block}")),
             "1 blocks"
@@ -429,7 +306,7 @@ mod tests {
         #[test]
         fn no_text_makes_the_reader_panic(text in "(version: 1\n|blocks:\n|- name: a\n|  type: LLMBlock\n|  config:|[ :{}\\[\\]a-c\n]){0,12}") {
             let files = PipelineSource::Embedded("simple".to_owned());
-            let _ = pipeline(&files, Path::new("k.yaml"), &text);
+            let _ = pipeline(&files, Path::new("k.yaml"), &text, columns());
         }
     }
 }
