@@ -56,20 +56,23 @@ pub struct StepPlan {
     pub batches: Vec<Vec<usize>>,
 }
 
-/// Plans one epoch: every sample once, in an order drawn from `seed` and `epoch`; the last step may be smaller.
+/// Plans one epoch: every sample once, in an order drawn from `seed` and `epoch` or else as they come; the last step may be
+/// smaller.
 ///
 /// A batch holds at most `max_batch_len` tokens, or one sample that is longer.
 pub fn plan_epoch(
     lengths: &[usize],
     samples_per_step: usize,
     max_batch_len: usize,
-    seed: u64,
+    seed: Option<u64>,
     epoch: usize,
 ) -> Vec<StepPlan> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
-    let mut rng = seed::rng(seed, &format!("epoch {epoch}"));
-    for index in (1..order.len()).rev() {
-        order.swap(index, rng.random_range(0..=index));
+    if let Some(seed) = seed {
+        let mut rng = seed::rng(seed, &format!("epoch {epoch}"));
+        for index in (1..order.len()).rev() {
+            order.swap(index, rng.random_range(0..=index));
+        }
     }
     order
         .chunks(samples_per_step.max(1))
@@ -125,10 +128,19 @@ mod tests {
         assert_eq!(*batch.segments, [0, 3, 5]);
     }
 
+    #[test]
+    fn without_a_seed_the_samples_keep_their_order() {
+        let plan = plan_epoch(&[1; 5], 2, 1, None, 3);
+        let order: Vec<usize> = plan.iter().flat_map(|step| step.batches.concat()).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4]);
+        assert_ne!(plan, plan_epoch(&[1; 5], 2, 1, Some(3), 3));
+    }
+
     proptest! {
         #[test]
         fn every_sample_is_planned_once_and_batches_keep_the_limit(
-            lengths in prop::collection::vec(1usize..300, 0..80), per_step in 1usize..20, limit in 1usize..400, seed: u64,
+            lengths in prop::collection::vec(1usize..300, 0..80), per_step in 1usize..20, limit in 1usize..400,
+            seed: Option<u64>,
         ) {
             let plan = plan_epoch(&lengths, per_step, limit, seed, 0);
             prop_assert_eq!(&plan, &plan_epoch(&lengths, per_step, limit, seed, 0));

@@ -39,8 +39,8 @@ pub struct TrainOptions {
     pub matrices: MatrixOptimiser,
     /// Gradients are scaled down to this norm.
     pub max_grad_norm: f64,
-    /// Seed of the sample order.
-    pub random_seed: u64,
+    /// Seed of the sample order; without one the samples are learned in the order in which they come.
+    pub random_seed: Option<u64>,
 }
 
 impl Default for TrainOptions {
@@ -55,7 +55,7 @@ impl Default for TrainOptions {
             weight_decay: 0.0,
             matrices: MatrixOptimiser::AdamW,
             max_grad_norm: 1.0,
-            random_seed: 42,
+            random_seed: Some(42),
         }
     }
 }
