@@ -53,12 +53,12 @@ const FIRST: Mix = &[
     (Task::Memorise, 0.20, 200.0),
 ];
 const LATER: Mix = &[
-    (Task::Knowledge, 0.46, 330.0),
-    (Task::Reading, 0.2, 260.0),
-    (Task::Drill, 0.13, 110.0),
-    (Task::ClosedBook, 0.06, 150.0),
-    (Task::Memorise, 0.05, 200.0),
-    (Task::Freeform, 0.05, 150.0),
+    (Task::Knowledge, 0.38, 330.0),
+    (Task::Reading, 0.24, 300.0),
+    (Task::ClosedBook, 0.18, 140.0),
+    (Task::Drill, 0.07, 110.0),
+    (Task::Memorise, 0.04, 200.0),
+    (Task::Freeform, 0.04, 150.0),
     (Task::Grounded, 0.03, 220.0),
     (Task::Language, 0.01, 173.0),
     (Task::SmallTalk, 0.01, 83.0),
@@ -118,18 +118,18 @@ pub struct Corpus<'g> {
 
 impl<'g> Corpus<'g> {
     /// Prepares the fixed parts.
-    pub fn new(grammar: &'g Grammar, stage: Stage) -> Result<Self, StarterError> {
+    pub fn new(grammar: &'g Grammar, stage: Stage, rng: &mut Rng) -> Result<Self, StarterError> {
         Ok(Self {
             grammar,
             stage,
-            world: World::new(grammar),
+            world: World::new(rng, grammar),
             skills: freeform::embedded(),
             prompts: Prompts::embedded()?,
         })
     }
 
     /// The next sample.
-    pub fn sample(&self, rng: &mut Rng) -> Result<(Task, Sample), StarterError> {
+    pub fn sample(&mut self, rng: &mut Rng) -> Result<(Task, Sample), StarterError> {
         let mix = self.stage.mix();
         let weights: Vec<f64> = mix
             .iter()
@@ -140,7 +140,7 @@ impl<'g> Corpus<'g> {
     }
 
     /// A sample of one task that is not too long.
-    pub fn of_task(&self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
+    pub fn of_task(&mut self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
         loop {
             let sample = self.of_any_length(rng, task)?;
             if (1..=self.stage.max_bytes()).contains(&sample.n_bytes()) {
@@ -149,7 +149,7 @@ impl<'g> Corpus<'g> {
         }
     }
 
-    fn of_any_length(&self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
+    fn of_any_length(&mut self, rng: &mut Rng, task: Task) -> Result<Sample, PromptError> {
         Ok(match task {
             Task::Reading => reading::sample(rng, self.grammar, self.stage.max_facts()),
             Task::Knowledge => knowledge::sample(rng, self.grammar, &self.prompts)?,
@@ -158,13 +158,18 @@ impl<'g> Corpus<'g> {
             Task::Language => language::sample(rng, self.grammar),
             Task::Drill => drill::sample(rng, &self.grammar.lexicon),
             Task::Memorise => memorise::sample(rng, self.grammar),
-            Task::ClosedBook => self.world.sample(rng),
+            Task::ClosedBook => {
+                if self.world.is_over() {
+                    self.world = World::new(rng, self.grammar);
+                }
+                self.world.sample(rng)
+            }
             Task::SmallTalk => small_talk::sample(rng),
         })
     }
 
     /// One sample of the plan; held-out frames have no closed-book world that anybody could know.
-    fn planned(&self, rng: &mut Rng, plan: &Plan) -> Result<Sample, StarterError> {
+    fn planned(&mut self, rng: &mut Rng, plan: &Plan) -> Result<Sample, StarterError> {
         if let Some(task) = plan.only {
             return Ok(self.of_task(rng, task)?);
         }
@@ -183,8 +188,8 @@ pub fn write(path: &Path, plan: &Plan) -> Result<(), StarterError> {
     if plan.stage == Stage::Plain {
         grammar = grammar.plain();
     }
-    let corpus = Corpus::new(&grammar, plan.stage)?;
     let mut rng = rng(plan.seed, "starter corpus");
+    let mut corpus = Corpus::new(&grammar, plan.stage, &mut rng)?;
     let mut failed = None;
     atomic::write_with(path, |file| {
         for _ in 0..plan.n_samples {

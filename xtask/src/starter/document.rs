@@ -52,7 +52,7 @@ impl Document<'_> {
     ) -> Vec<QuestionAnswer> {
         let mut questions = Vec::new();
         for subject in &self.subjects {
-            if rng.chance(0.35) && self.text.contains(&subject.intro.sentence) {
+            if rng.chance(0.2) && self.text.contains(&subject.intro.sentence) {
                 let about = subject.intro.questions(rng, &subject.entity, style);
                 questions.extend(about);
             }

@@ -35,7 +35,7 @@ impl Grammar {
 
     /// Nearly all in plain sentences. What a model finds there is learned for all sentences, and the artful ones come later.
     pub fn plain(mut self) -> Self {
-        self.artful_share = 0.05;
+        self.artful_share = 0.12;
         self
     }
 
@@ -56,7 +56,7 @@ impl Grammar {
             (true, true) => return Vec::new(),
             (true, false) => 0.0,
             (false, true) => 1.0,
-            (false, false) => 0.45,
+            (false, false) => 0.4,
         };
         let mut facts: Vec<Fact<'_>> = Vec::new();
         let mut tries = 0;

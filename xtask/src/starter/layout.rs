@@ -128,6 +128,9 @@ fn section_name(rng: &mut Rng, grammar: &Grammar) -> String {
 }
 
 fn with_list(rng: &mut Rng, sentences: &[String]) -> String {
+    if sentences.is_empty() {
+        return String::new();
+    }
     let n_before = rng.between(1, sentences.len().div_ceil(2));
     let n_after = if rng.chance(0.3) && sentences.len() > n_before + 2 {
         1

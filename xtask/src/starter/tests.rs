@@ -21,8 +21,8 @@ fn grammar(split: Split) -> Grammar {
 
 fn samples(split: Split, seed: u64, n: usize) -> Vec<Sample> {
     let grammar = grammar(split);
-    let corpus = Corpus::new(&grammar, Stage::Full).unwrap();
     let mut rng = rng(seed, "starter corpus");
+    let mut corpus = Corpus::new(&grammar, Stage::Full, &mut rng).unwrap();
     (0..n).map(|_| corpus.sample(&mut rng).unwrap().1).collect()
 }
 
@@ -61,8 +61,8 @@ fn questions_end_with_a_mark_and_answers_stand_in_the_document() {
 #[test]
 fn sentences_are_well_formed() {
     let grammar = grammar(Split::Train);
-    let corpus = Corpus::new(&grammar, Stage::Full).unwrap();
     let mut rng = rng(4, "tests");
+    let mut corpus = Corpus::new(&grammar, Stage::Full, &mut rng).unwrap();
     for _ in 0..3_000 {
         let (task, sample) = corpus.sample(&mut rng).unwrap();
         for message in &sample.messages {
@@ -185,9 +185,9 @@ fn a_wrong_relation_file_is_refused_with_its_line() {
 #[test]
 fn nearly_every_token_is_copied_somewhere() {
     let grammar = grammar(Split::Train);
-    let corpus = Corpus::new(&grammar, Stage::Full).unwrap();
     let mut rng = rng(7, "starter corpus");
-    let drawn: Vec<(Task, Sample)> = (0..20_000)
+    let mut corpus = Corpus::new(&grammar, Stage::Full, &mut rng).unwrap();
+    let drawn: Vec<(Task, Sample)> = (0..24_000)
         .map(|_| corpus.sample(&mut rng).unwrap())
         .collect();
     let texts: Vec<String> = drawn
@@ -238,7 +238,7 @@ fn a_document_keeps_to_one_manner_and_plain_lessons_have_few_artful_ones() {
     let full = n_artful(&grammar(Split::Train));
     let plain = n_artful(&grammar(Split::Train).plain());
     assert!((75..200).contains(&full), "{full}");
-    assert!((5..60).contains(&plain), "{plain}");
+    assert!((30..90).contains(&plain), "{plain}");
 }
 
 #[test]

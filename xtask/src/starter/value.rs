@@ -28,6 +28,7 @@ pub const KINDS: &[&str] = &[
     "drink",
     "plant",
     "animal",
+    "creature",
     "month",
     "day",
     "season",
@@ -159,6 +160,7 @@ pub fn draw(rng: &mut Rng, lexicon: &Lexicon, kind: &str) -> Value {
         "festival" => Value::plain(festival(rng, lexicon)),
         "food" => Value::plain(food(rng, lexicon)),
         "animal" => Value::plain(rng.pick(lexicon.list("animals")).clone()),
+        "creature" => Value::countable(rng.pick(lexicon.list("animal")).clone()),
         "tool" | "job" | "shape" | "instrument" | "clothing" => {
             Value::countable(rng.pick(lexicon.list(kind)).clone())
         }

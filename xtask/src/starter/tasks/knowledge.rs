@@ -29,7 +29,7 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
     };
     let style = AnswerStyle::draw(rng);
     // A question in the words of the sentence is one that the document answers; a small writer strays with others.
-    let wording = if rng.chance(0.8) {
+    let wording = if rng.chance(0.6) {
         Wording::Close
     } else {
         Wording::Free

@@ -15,17 +15,35 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, max_facts: usize) -> Sample {
     let style = AnswerStyle::draw(rng);
     let mut questions = document.questions(rng, style, Wording::Free);
     questions.truncate(8);
-    if rng.chance(0.2) {
-        // The same fact in other words later on.
+    if rng.chance(0.6) {
+        // The same facts in other words later on.
         let again = document.questions(rng, style, Wording::Free);
-        questions.extend(again.into_iter().take(2));
+        questions.extend(again.into_iter().take(5));
     }
     let mut sample = Sample {
         unmask: rng.chance(0.12),
         ..Sample::default()
     };
-    ask(rng, &mut sample, &document.text, &questions);
+    // Questions and answers as a text: a reader has to see that a question is the same one in other words.
+    if rng.chance(0.2) {
+        let asked = document.questions(rng, style, Wording::Free);
+        let text = listed(rng, &asked);
+        ask(rng, &mut sample, &text, &questions);
+    } else {
+        ask(rng, &mut sample, &document.text, &questions);
+    }
     sample
+}
+
+/// Questions with their answers, one below the other.
+fn listed(rng: &mut Rng, pairs: &[QuestionAnswer]) -> String {
+    let layout = rng.between(0, 2);
+    let pairs = pairs.iter().map(|pair| match layout {
+        0 => pair.joined(),
+        1 => format!("Q: {}\nA: {}", pair.question, pair.answer),
+        _ => format!("{}\n{}\n", pair.question, pair.answer),
+    });
+    pairs.collect::<Vec<_>>().join("\n")
 }
 
 /// Puts the questions to the model, the text before the first one.
