@@ -19,7 +19,7 @@ use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::journal::Journal;
 use crate::observer::{Event, Observer};
-use crate::pipeline::{PipelineSource, Pipelines, fingerprint};
+use crate::pipeline::{PipelineSource, Pipelines, RowKind, fingerprint};
 use crate::question;
 use crate::run::{Dropped, Run};
 use crate::samples::{self, Leaf};
@@ -152,7 +152,7 @@ pub async fn generate(
     .await?;
     observer.event(Event::Writing);
     let n_requests = teacher.n_kept();
-    summarise(options, &journal, finished, n_requests)
+    summarise(options, &pipelines, &journal, finished, n_requests)
 }
 
 /// Looks for what would stop a run before anything is asked, without a teacher: no leaves, a pipeline or documents that
@@ -279,6 +279,7 @@ async fn finish_leaf(
 
 fn summarise(
     options: &GenerateOptions,
+    pipelines: &Pipelines,
     journal: &Journal,
     finished: Vec<Finished>,
     n_requests: usize,
@@ -310,6 +311,7 @@ fn summarise(
         leaves: &results,
         drops: &drops,
         system_prompt: &options.system_prompt,
+        auxiliary: &pipelines.of(RowKind::Knowledge).auxiliary,
         seed: options.seed,
         suffix: &options.started.suffix,
     };

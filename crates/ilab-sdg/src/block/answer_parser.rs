@@ -1,6 +1,6 @@
 //! From the text of an answer to the values of columns.
 
-use regex::Regex;
+use fancy_regex::Regex;
 
 use crate::prompt::Tags;
 
@@ -64,6 +64,8 @@ fn by_pattern(
     let n_groups = regex.captures_len() - 1;
     regex
         .captures_iter(answer)
+        // A pattern that takes too many steps on an answer finds nothing more in it.
+        .map_while(Result::ok)
         .map(|captures| {
             let group = |index: usize| captures.get(index).map_or("", |group| group.as_str());
             match n_groups {
@@ -125,10 +127,7 @@ mod tests {
 
     #[test]
     fn groups_of_a_pattern_fill_the_columns() {
-        let regex = regex::RegexBuilder::new(r"\[Q\](.*?)\[A\](.*?)(?:\[END\]|$)")
-            .dot_matches_new_line(true)
-            .build()
-            .unwrap();
+        let regex = Regex::new(r"(?s)\[Q\](.*?)\[A\](.*?)(?:\[END\]|$)").unwrap();
         let parser = AnswerParser::Pattern {
             regex,
             cleanup: vec!["[END]".into()],

@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::json_lines::{self, Style, spaced};
-use super::knowledge;
+use super::knowledge::LeafQuestions;
 use super::mixing::{Recipe, SamplingSize};
 use super::record::{Conversation, Message, Sample, Turn, object};
 use crate::drops::Drops;
+use crate::pipeline::AuxiliaryInstructions;
 use crate::question::Generated;
 use crate::row::{self, Row};
 use crate::samples::Leaf;
@@ -33,6 +34,8 @@ pub(crate) struct Contents<'run> {
     pub(crate) leaves: &'run [LeafResult],
     pub(crate) drops: &'run Drops,
     pub(crate) system_prompt: &'run str,
+    /// Of the pipeline for knowledge.
+    pub(crate) auxiliary: &'run AuxiliaryInstructions,
     pub(crate) seed: u64,
     /// The time of the run, part of every name.
     pub(crate) suffix: &'run str,
@@ -182,7 +185,8 @@ fn turn(system: &str, user: &str, assistant: &str) -> Turn {
 }
 
 fn with_context(question: &str, context: Option<&str>) -> String {
-    match context.filter(|context| !context.is_empty()) {
+    // Differs from upstream: a pipeline may have put the text into the question already.
+    match context.filter(|context| !context.is_empty() && !question.contains(context)) {
         Some(context) => format!("{question}\n{context}"),
         None => question.to_owned(),
     }
@@ -212,11 +216,17 @@ fn write_nodes(folder: &Path, contents: &Contents<'_>) -> Result<(Recipe, Recipe
     {
         let name = &leaf.name;
         if leaf.is_knowledge {
-            let phase_07 = knowledge::phase_07(questions);
+            let of_leaf = LeafQuestions {
+                questions,
+                leaf: name,
+                auxiliary: contents.auxiliary,
+                seed: contents.seed,
+            };
+            let phase_07 = of_leaf.phase_07();
             let path = format!("{nodes}/{name}_p07.jsonl");
             json_lines::write(&folder.join(&path), Style::Compact, &phase_07)?;
             first.add(path, SamplingSize::All, phase_07);
-            let phase_10 = knowledge::phase_10(questions, name, contents.seed);
+            let phase_10 = of_leaf.phase_10();
             let path = format!("{nodes}/{name}_p10.jsonl");
             json_lines::write(&folder.join(&path), Style::Compact, &phase_10)?;
             second.add(path, SamplingSize::All, phase_10);

@@ -3,12 +3,15 @@
 //! Phase 07 teaches the documents: each question comes with its document, and the loss covers both. Phase 10 has the same
 //! samples and, of each question, one among several documents (RAFT, <https://arxiv.org/abs/2403.10131>).
 
+use std::collections::HashSet;
+
 use ilab_base::seed::{self, Rng};
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::json_lines::spaced;
 use super::record::{Message, Sample, object};
+use crate::pipeline::AuxiliaryInstructions;
 use crate::question::Generated;
 use crate::row;
 
@@ -18,16 +21,62 @@ const N_DOCUMENTS: usize = 4;
 /// How often the document with the answer is one of them.
 const ANSWER_PROBABILITY: f64 = 0.4;
 
-/// Each question with its document, loss on both.
-pub(super) fn phase_07(questions: &[Generated]) -> Vec<Sample> {
-    with_document(questions, "p07")
+/// What the training files of a leaf are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LeafQuestions<'a> {
+    pub(super) questions: &'a [Generated],
+    /// As datasets name the leaf.
+    pub(super) leaf: &'a str,
+    /// For each kind of derived document, what a user may have asked for to get it.
+    pub(super) auxiliary: &'a AuxiliaryInstructions,
+    pub(super) seed: u64,
 }
 
-/// Each question with its document, then each among several documents.
-pub(super) fn phase_10(questions: &[Generated], leaf: &str, seed: u64) -> Vec<Sample> {
-    let mut samples = with_document(questions, "p10");
-    samples.extend(among_documents(questions, leaf, seed));
-    samples
+impl LeafQuestions<'_> {
+    /// Each question with its document, then each derived document; loss on both sides.
+    pub(super) fn phase_07(self) -> Vec<Sample> {
+        let mut samples = with_document(self.questions, "p07");
+        samples.extend(self.derived_documents("p07", true));
+        samples
+    }
+
+    /// Each question with its document, each among several documents, then each derived document.
+    pub(super) fn phase_10(self) -> Vec<Sample> {
+        let mut samples = with_document(self.questions, "p10");
+        samples.extend(among_documents(self.questions, self.leaf, self.seed));
+        samples.extend(self.derived_documents("p10", false));
+        samples
+    }
+
+    /// The texts that the teacher made of the documents: the document and an instruction, answered by the derived text.
+    fn derived_documents(self, purpose: &str, unmask: bool) -> Vec<Sample> {
+        let mut rng = seed::rng(self.seed, &format!("instructions of {}", self.leaf));
+        let mut seen = HashSet::new();
+        let mut samples = Vec::new();
+        for generated in self.questions {
+            let kind = row::text(&generated.row, "dataset_type");
+            let kinds = &mut self.auxiliary.iter();
+            let Some((_, instructions)) = kinds.find(|(name, _)| *name == kind) else {
+                continue;
+            };
+            let derived = document(generated);
+            let Some(instruction) = instructions.choose(&mut rng) else {
+                continue;
+            };
+            if !seen.insert(derived.clone()) {
+                continue;
+            }
+            let raw = row::text(&generated.row, "raw_document");
+            let messages = vec![
+                Message::user(format!("{raw}\n\n{instruction}")),
+                Message::assistant(&derived),
+            ];
+            let purpose = format!("auxiliary {purpose}");
+            let metadata = metadata(generated, "document_knowledge_qa");
+            samples.push(Sample::new(&purpose, messages, metadata, unmask));
+        }
+        samples
+    }
 }
 
 fn with_document(questions: &[Generated], purpose: &str) -> Vec<Sample> {
@@ -46,15 +95,15 @@ fn with_document(questions: &[Generated], purpose: &str) -> Vec<Sample> {
 
 fn among_documents(questions: &[Generated], leaf: &str, seed: u64) -> Vec<Sample> {
     let mut rng = seed::rng(seed, &format!("documents around a question of {leaf}"));
-    let mut pool: Vec<String> = Vec::new();
+    let mut pool: Vec<Document> = Vec::new();
     for generated in questions {
-        let document = document(generated);
+        let document = Document::of(generated);
         if !pool.contains(&document) {
             pool.push(document);
         }
     }
     let mut sample = |generated: &Generated| {
-        let answer = document(generated);
+        let answer = Document::of(generated);
         let documents = draw(&pool, &answer, &mut rng);
         let context: String = documents
             .iter()
@@ -70,19 +119,39 @@ fn among_documents(questions: &[Generated], leaf: &str, seed: u64) -> Vec<Sample
     questions.iter().map(&mut sample).collect()
 }
 
+/// A text, and the chunk that it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Document {
+    text: String,
+    raw: String,
+}
+
+impl Document {
+    fn of(generated: &Generated) -> Self {
+        let text = document(generated);
+        let raw = match row::text(&generated.row, "raw_document") {
+            raw if raw.is_empty() => text.clone(),
+            raw => raw.into_owned(),
+        };
+        Self { text, raw }
+    }
+}
+
 /// The documents around a question, shuffled: up to four, with or without the one that answers it. A leaf of one document
 /// has only that.
-fn draw<'pool>(pool: &'pool [String], answer: &'pool str, rng: &mut Rng) -> Vec<&'pool str> {
+///
+/// Differs from upstream: another form of the answer's own chunk is no distractor.
+fn draw<'pool>(pool: &'pool [Document], answer: &'pool Document, rng: &mut Rng) -> Vec<&'pool str> {
     let distractors: Vec<&str> = pool
         .iter()
-        .map(String::as_str)
-        .filter(|document| *document != answer)
+        .filter(|document| document.raw != answer.raw)
+        .map(|document| document.text.as_str())
         .collect();
     let has_answer = rng.random_bool(ANSWER_PROBABILITY) || distractors.is_empty();
     let n_distractors = N_DOCUMENTS - usize::from(has_answer);
     let mut documents: Vec<&str> = distractors.sample(rng, n_distractors).copied().collect();
     if has_answer {
-        documents.push(answer);
+        documents.push(&answer.text);
     }
     documents.shuffle(rng);
     documents
@@ -113,7 +182,15 @@ fn metadata(generated: &Generated, dataset: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Row;
     use serde_json::json;
+
+    fn plain(text: &str) -> Document {
+        Document {
+            text: text.to_owned(),
+            raw: text.to_owned(),
+        }
+    }
 
     fn questions(n_documents: usize) -> Vec<Generated> {
         let one = |index: usize| Generated {
@@ -129,7 +206,15 @@ mod tests {
 
     #[test]
     fn phase_10_doubles_the_questions() {
-        let samples = phase_10(&questions(6), "l", 1);
+        let auxiliary = AuxiliaryInstructions::new();
+        let six = questions(6);
+        let of_leaf = |seed| LeafQuestions {
+            questions: &six,
+            leaf: "l",
+            auxiliary: &auxiliary,
+            seed,
+        };
+        let samples = of_leaf(1).phase_10();
         assert_eq!(samples.len(), 12);
         assert!(samples[..6].iter().all(|sample| sample.unmask));
         assert_eq!(samples[0].messages[0].content, "D0\n\nQ0?");
@@ -137,17 +222,54 @@ mod tests {
             assert!(!sample.unmask);
             assert_eq!(sample.messages[0].content.matches("Document:\n").count(), 4);
         }
-        assert_ne!(samples[0].id, phase_07(&questions(1))[0].id);
-        assert_eq!(samples, phase_10(&questions(6), "l", 1));
-        assert_ne!(samples, phase_10(&questions(6), "l", 2));
+        assert_ne!(samples[0].id, of_leaf(1).phase_07()[0].id);
+        assert_eq!(samples, of_leaf(1).phase_10());
+        assert_ne!(samples, of_leaf(2).phase_10());
+    }
+
+    #[test]
+    fn a_derived_document_is_taught_once_and_is_no_distractor_of_its_chunk() {
+        let row = |kind: &str, document: &str| {
+            json!({"dataset_type": kind, "document": document, "raw_document": "Teh brill.", "domain": "x"})
+                .as_object()
+                .unwrap()
+                .clone()
+        };
+        let generated = |question: &str, row: Row| Generated {
+            question: question.to_owned(),
+            answer: "A".to_owned(),
+            row,
+        };
+        let questions = [
+            generated("Q1?", row("spellcheck", "The brill.")),
+            generated("Q2?", row("spellcheck", "The brill.")),
+            generated("Q3?", row("base_document", "Teh brill.")),
+        ];
+        let auxiliary = vec![("spellcheck".to_owned(), vec!["Put it right.".to_owned()])];
+        let of_leaf = LeafQuestions {
+            questions: &questions,
+            leaf: "l",
+            auxiliary: &auxiliary,
+            seed: 1,
+        };
+        let (first, second) = (of_leaf.phase_07(), of_leaf.phase_10());
+        assert_eq!((first.len(), second.len()), (3 + 1, 2 * 3 + 1));
+        let last = &first[3];
+        assert_eq!(last.messages[0].content, "Teh brill.\n\nPut it right.");
+        assert_eq!(last.messages[1].content, "The brill.");
+        assert!(last.unmask && !second[6].unmask);
+        assert_ne!(last.id, second[6].id);
+        for among in &second[3..6] {
+            assert_eq!(among.messages[0].content.matches("brill.").count(), 1);
+        }
     }
 
     #[test]
     fn the_answer_is_there_four_times_in_ten() {
-        let pool: Vec<String> = (0..9).map(|index| format!("D{index}")).collect();
+        let pool: Vec<Document> = (0..9).map(|index| plain(&format!("D{index}"))).collect();
         let mut rng = seed::rng(3, "test");
         let n_with = (0..2000)
-            .filter(|_| draw(&pool, "D0", &mut rng).contains(&"D0"))
+            .filter(|_| draw(&pool, &pool[0], &mut rng).contains(&"D0"))
             .count();
         assert!((700..900).contains(&n_with), "{n_with}");
     }
@@ -155,10 +277,10 @@ mod tests {
     #[test]
     fn few_documents_are_all_used() {
         let mut rng = seed::rng(3, "test");
-        assert_eq!(draw(&["D".to_owned()], "D", &mut rng), ["D"]);
-        let two = ["D".to_owned(), "E".to_owned()];
+        assert_eq!(draw(&[plain("D")], &plain("D"), &mut rng), ["D"]);
+        let two = [plain("D"), plain("E")];
         for _ in 0..20 {
-            let documents = draw(&two, "D", &mut rng);
+            let documents = draw(&two, &two[0], &mut rng);
             assert!(documents.contains(&"E") && documents.len() <= 2);
         }
     }

@@ -131,12 +131,17 @@ impl PipelineSource {
     }
 }
 
+/// For each kind of derived document (a value of the column `dataset_type`), instructions that ask for it.
+pub(crate) type AuxiliaryInstructions = Vec<(String, Vec<String>)>;
+
 /// The blocks of one pipeline file, in order.
 #[derive(Debug)]
 pub struct Pipeline {
     /// The file.
     pub path: PathBuf,
     pub(crate) blocks: Vec<Block>,
+    /// From `datamixing`.
+    pub(crate) auxiliary: AuxiliaryInstructions,
 }
 
 /// The pipelines for all kinds of rows.
@@ -181,4 +186,19 @@ pub(crate) fn fingerprint<'part>(parts: impl IntoIterator<Item = &'part [u8]>) -
         hash.update(part);
     }
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_pipeline_loads() {
+        for name in embedded::NAMES {
+            let pipelines = Pipelines::load(&PipelineSource::from_argument(name)).unwrap();
+            for kind in RowKind::ALL {
+                assert!(!pipelines.of(kind).blocks.is_empty());
+            }
+        }
+    }
 }

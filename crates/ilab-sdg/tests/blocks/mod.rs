@@ -134,3 +134,72 @@ fn rows_that_no_prompt_is_for_are_dropped_and_told() {
         BTreeMap::from([(DropReason::NoChoice, 10)])
     );
 }
+
+/// Counts of requests by what they ask for, from a teacher that follows the prompts of `full`.
+#[test]
+fn the_full_pipeline_asks_and_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let teacher = Scripted::new(|prompt, seed| {
+        let text = if prompt.ends_with("put right:") {
+            let text = prompt.split("Text:\n").nth(1).unwrap();
+            text.split("\n\nThe same text").next().unwrap().to_owned() + " Yes."
+        } else if prompt.ends_with("Questions and answers:") {
+            format!(
+                "[Question]\nWhat is {seed}?\n[Answer]\nA number.\n\n[QUESTION] Why {seed}? [ANSWER] So. [End]"
+            )
+        } else if prompt.starts_with("You check whether an answer") {
+            "[Explanation] x [/Explanation]\n[Answer] YES [/Answer]".to_owned()
+        } else if prompt.starts_with("You judge whether an answer is") {
+            "[Feedback] x [/Feedback][Score] 2 [/Score]".to_owned()
+        } else if prompt.starts_with("You judge whether a question can") {
+            let rating = u8::from(!prompt.contains("Why"));
+            format!("[Explanation] x [/Explanation][Rating] {rating} [/Rating]")
+        } else if prompt.starts_with("You write a new text") {
+            format!("[Context]\nText {seed} of many.\n[/Context]")
+        } else if prompt.starts_with("You write") {
+            format!("[Question]\nFirst {seed}?\n[/Question] [Question]Second {seed}?[/Question]")
+        } else if prompt.starts_with("You judge whether a question") {
+            "[Evaluation] x [/Evaluation][Score] 1 [/Score]".to_owned()
+        } else if prompt.starts_with("You judge an answer") {
+            let score = if prompt.contains("Second") { 1 } else { 3 };
+            format!("[Evaluation] x [/Evaluation][Score] {score} [/Score]")
+        } else if prompt.starts_with("You answer") {
+            "[Response]\nThis is it.\n[/Response]".to_owned()
+        } else {
+            panic!("an unexpected prompt:\n{prompt}")
+        };
+        Ok((text, FinishReason::Stop))
+    });
+    let options = GenerateOptions {
+        pipeline: PipelineSource::from_argument("full"),
+        ..options(folder.path())
+    };
+    let summary = run(&options, &teacher).unwrap();
+    assert_eq!(teacher.n_requests(), teacher.n_distinct_requests());
+    let leaves: Vec<_> = summary
+        .leaves
+        .iter()
+        .map(|leaf| (leaf.leaf_path.as_str(), leaf.n_rows, leaf.n_samples))
+        .collect();
+    // Of the two questions that every request brings, the judges keep one.
+    assert_eq!(
+        leaves,
+        [
+            ("knowledge->animals->brill", 15, 15 * 2),
+            ("compositional_skills->rewriting", 5, 5 * 10),
+            ("compositional_skills->opposites", 5, 5),
+        ]
+    );
+    assert_eq!(
+        summary.drops.by_reason(),
+        BTreeMap::from([(DropReason::Filtered, 15 * 2 + 5 * 10 + 5)])
+    );
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let knowledge = read(summary.files.knowledge_train_messages.as_deref().unwrap());
+    assert!(knowledge.contains(r#"\"dataset_type\": \"spellcheck\""#));
+    assert!(knowledge.contains("misprints") || knowledge.contains("spelling"));
+    // The text of a grounded question stands before it, once.
+    let train = read(&summary.files.train);
+    let grounded = train.lines().find(|line| line.contains("of many")).unwrap();
+    assert_eq!(grounded.matches("of many").count(), 1, "{grounded}");
+}

@@ -13,7 +13,7 @@ use crate::settings::serve::{EngineSettings, n_gpu_layers};
 use crate::settings::{Environment, Invocation};
 
 /// The original's pipelines that are not there yet; one of them is the default of a new configuration.
-const ORIGINAL_PIPELINES: [&str; 2] = ["full", "accelerated"];
+const ORIGINAL_PIPELINES: [&str; 2] = ["accelerated", "llama"];
 /// The variable that holds a key, so that it appears in no process list.
 const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// What the original sends when there is no key.
@@ -129,13 +129,9 @@ fn pipeline(
     name: Option<String>,
     environment: &Environment,
 ) -> Result<PipelineSource, CommandError> {
-    let simple = "pass `--pipeline simple`, or the folder of your own pipeline";
+    let known = "pass `--pipeline full`, `--pipeline simple`, or the folder of your own pipeline";
     match name.as_deref() {
-        None | Some("") => Err(CommandError::message(
-            Kind::User,
-            "Pipeline not set",
-            simple,
-        )),
+        None | Some("") => Err(CommandError::message(Kind::User, "Pipeline not set", known)),
         Some(name)
             if let Some(folder) = pipeline_folders(environment)
                 .map(|folder| folder.join(name))
@@ -149,8 +145,8 @@ fn pipeline(
             {
                 Err(CommandError::message(
                     Kind::User,
-                    format!("this version has the pipeline `simple` and not yet `{name}`"),
-                    "pass `--pipeline simple`, or set `generate.pipeline: simple` in the configuration",
+                    format!("this version has no pipeline `{name}`"),
+                    known,
                 ))
             }
             PipelineSource::Directory(path) if !path.is_dir() => Err(CommandError::message(
@@ -158,7 +154,7 @@ fn pipeline(
                 format!(
                     "there is no pipeline `{name}`: it is not built in and no such folder exists"
                 ),
-                simple,
+                known,
             )),
             source => Ok(source),
         },

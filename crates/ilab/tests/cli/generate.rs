@@ -236,7 +236,7 @@ fn a_pipeline_or_model_that_is_not_there_is_told() {
     ----- stdout -----
     ----- stderr -----
     error: there is no pipeline `nowhere`: it is not built in and no such folder exists
-    hint: pass `--pipeline simple`, or the folder of your own pipeline
+    hint: pass `--pipeline full`, `--pipeline simple`, or the folder of your own pipeline
     ");
     assert_snapshot!(with(&["--pipeline", "simple", "--model", "gone.gguf"]), @"
     exit code: 1
@@ -250,8 +250,8 @@ fn a_pipeline_or_model_that_is_not_there_is_told() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: this version has the pipeline `simple` and not yet `full`
-    hint: pass `--pipeline simple`, or set `generate.pipeline: simple` in the configuration
+    error: the model `gone.gguf` does not exist
+    hint: give the path of a GGUF file with `--model`, or name it in the configuration
     ");
     program.write("own/knowledge.yaml", "version: '1.0'\nblocks: nothing\n");
     let shown = with(&["--pipeline", "own", "--model", "gone.gguf"]);

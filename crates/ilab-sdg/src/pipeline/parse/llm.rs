@@ -36,6 +36,8 @@ const ASK_KEYS: [&str; 7] = [
     "model_family",
     "model_prompt",
 ];
+/// As in the original, a dot matches line ends too.
+const DOT_ALL: &str = "(?s)";
 /// The one key of a conditional block that takes all rows.
 const ALL: &str = "All";
 
@@ -219,19 +221,17 @@ fn custom_parser(source: &Source<'_>, node: &Node) -> Result<AnswerParser, YamlE
     }
     let pattern_node = source.required(node, "parsing_pattern")?;
     let pattern = source.text(pattern_node, "parsing_pattern")?;
-    // As with the original's DOTALL: a dot matches line ends too.
-    let regex = regex::RegexBuilder::new(pattern)
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|error| {
-            source.error(
-                pattern_node.span,
-                format!(
-                    "the pattern cannot be used: {}",
-                    last_line(&error.to_string())
-                ),
-            )
-        })?;
+    let regex = fancy_regex::Regex::new(&format!("{DOT_ALL}{pattern}")).map_err(|error| {
+        let what = match error {
+            fancy_regex::Error::ParseError(place, what) => {
+                let place = place.saturating_sub(DOT_ALL.len());
+                format!("{what}, at byte {place}")
+            }
+            other => last_line(&other.to_string()).to_owned(),
+        };
+        let message = format!("the pattern cannot be used: {what}");
+        source.error(pattern_node.span, message)
+    })?;
     Ok(AnswerParser::Pattern {
         regex,
         cleanup: source.texts(node, "parser_cleanup_tags")?,

@@ -8,7 +8,7 @@ use std::path::Path;
 use ilab_base::yaml::{self, Node};
 
 use super::columns::Columns;
-use super::{Pipeline, PipelineError, PipelineSource};
+use super::{AuxiliaryInstructions, Pipeline, PipelineError, PipelineSource};
 use crate::block::{self, BlockKind};
 use crate::yaml::{Source, YamlError};
 
@@ -43,11 +43,6 @@ pub(super) fn pipeline(
     let root = source.parse()?;
     source.keys(&root, "a pipeline", &["version", "blocks", "datamixing"])?;
     check_version(&source, &root)?;
-    if let Some(mixing) = source.optional(&root, "datamixing") {
-        return Err(source
-            .error(mixing.span, "`datamixing` is not supported")
-            .into());
-    }
     let list = source.required(&root, "blocks")?;
     if list.items().is_empty() {
         return Err(source
@@ -75,7 +70,28 @@ pub(super) fn pipeline(
     Ok(Pipeline {
         path: path.to_owned(),
         blocks,
+        auxiliary: auxiliary_instructions(&source, &root)?,
     })
+}
+
+fn auxiliary_instructions(
+    source: &Source<'_>,
+    root: &Node,
+) -> Result<AuxiliaryInstructions, YamlError> {
+    let Some(mixing) = source.optional(root, "datamixing") else {
+        return Ok(Vec::new());
+    };
+    source.keys(mixing, "`datamixing`", &["auxiliary_instructions"])?;
+    let Some(kinds) = source.optional(mixing, "auxiliary_instructions") else {
+        return Ok(Vec::new());
+    };
+    let names = kinds.entries().iter().map(|(name, _)| name.key_text());
+    names
+        .map(|name| {
+            let instructions = source.texts(kinds, &name)?;
+            Ok((name, instructions))
+        })
+        .collect()
 }
 
 fn check_version(source: &Source<'_>, root: &Node) -> Result<(), YamlError> {
@@ -267,7 +283,7 @@ mod tests {
         insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}gen_kwargs: {{temperatur: 1}}")), @"k.yaml:8:18: `gen_kwargs` has no key `temperatur`");
         insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}gen_kwargs: {{n: 0}}")), @"k.yaml:8:21: `n` must be a whole number from 1, not 0");
         insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}model_prompt: '<s>'")), @"k.yaml:8:19: `model_prompt` is not supported: a prompt is sent as a chat message and the model's own template frames it");
-        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}parser_kwargs: {{parser_name: custom, parsing_pattern: '('}}")), @"k.yaml:8:59: the pattern cannot be used: unclosed group");
+        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}parser_kwargs: {{parser_name: custom, parsing_pattern: '('}}")), @"k.yaml:8:59: the pattern cannot be used: Opening parenthesis without closing parenthesis, at byte 1");
         insta::assert_snapshot!(check_block("FilterByValueBlock", "filter_column: a\n    filter_value: 1\n    operation: is"), @"k.yaml:8:16: there is no operation `is`; there are eq, ne, lt, le, gt, ge, contains");
         insta::assert_snapshot!(check_block("RenameColumnsBlock", "columns_map: [a, b]"), @"k.yaml:6:18: `columns_map` must be a mapping from text to text, not a list");
     }
