@@ -47,3 +47,11 @@ pub fn file(path: &str) -> Option<&'static str> {
         .find(|(name, _)| *name == path)
         .map(|(_, text)| *text)
 }
+
+/// The files of an embedded pipeline, by their paths within it.
+pub(crate) fn files(pipeline: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.iter().filter_map(move |(path, text)| {
+        let within = path.strip_prefix(pipeline)?.strip_prefix('/')?;
+        Some((within, *text))
+    })
+}

@@ -9,6 +9,7 @@ mod parse;
 
 use std::path::{Path, PathBuf};
 
+use ilab_base::io::WithPath as _;
 use sha2::{Digest, Sha256};
 
 pub use error::PipelineError;
@@ -105,6 +106,22 @@ impl PipelineSource {
         }
     }
 
+    /// Every file of the pipeline with its text: the three pipeline files, then the others by their paths.
+    ///
+    /// # Errors
+    /// A folder or a file that cannot be read.
+    pub fn files(&self) -> Result<Vec<(PathBuf, String)>, PipelineError> {
+        let mut files = match self {
+            Self::Embedded(name) => embedded::files(name)
+                .map(|(path, text)| (PathBuf::from(path), text.to_owned()))
+                .collect(),
+            Self::Directory(folder) => yaml_files(folder)?,
+        };
+        let is_main = |path: &Path| RowKind::ALL.iter().any(|kind| path == kind.file_name());
+        files.sort_by_key(|(path, _)| (!is_main(path), path.clone()));
+        Ok(files)
+    }
+
     fn path(&self, file: &str) -> PathBuf {
         match self {
             Self::Embedded(name) => Path::new(name).join(file),
@@ -129,6 +146,26 @@ impl PipelineSource {
         let text = self.read(file)?;
         Ok(PromptTemplate::parse(&self.path(file), &text)?)
     }
+}
+
+/// The YAML files below a folder, by their paths within it.
+fn yaml_files(folder: &Path) -> Result<Vec<(PathBuf, String)>, PipelineError> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(within) = folders.pop() {
+        let here = folder.join(&within);
+        for entry in std::fs::read_dir(&here).with_path("read", &here)? {
+            let entry = entry.with_path("read", &here)?;
+            let within = within.join(entry.file_name());
+            let path = entry.path();
+            if entry.file_type().with_path("read", &path)?.is_dir() {
+                folders.push(within);
+            } else if path.extension().is_some_and(|end| end == "yaml") {
+                files.push((within, ilab_base::io::read_to_string(&path)?));
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// For each kind of derived document (a value of the column `dataset_type`), instructions that ask for it.

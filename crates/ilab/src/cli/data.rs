@@ -6,17 +6,61 @@ use clap::{Args, Subcommand};
 
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{GenerateSettings, Invocation};
+use crate::settings::{GenerateSettings, Invocation, named_pipelines, pipeline};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DataCommand {
     /// Generate training data from a taxonomy
     Generate(GenerateArgs),
+    /// List, read and copy pipelines
+    #[command(subcommand)]
+    Pipelines(PipelinesCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PipelinesCommand {
+    /// Name the pipelines that `ilab data generate` finds
+    List {
+        /// Print a JSON list
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print all files of a pipeline
+    Show {
+        /// A name from the list, or a folder
+        pipeline: String,
+    },
+    /// Copy a pipeline to a new folder, to make one of your own of it
+    Export {
+        /// A name from the list, or a folder
+        pipeline: String,
+        /// The folder, which is made
+        folder: PathBuf,
+    },
+}
+
+impl PipelinesCommand {
+    fn run(self, invocation: &Invocation) -> CommandResult {
+        let environment = &invocation.environment;
+        let ui = invocation.ui;
+        match self {
+            Self::List { json } => {
+                commands::pipelines::list(&named_pipelines(environment), json, ui)
+            }
+            Self::Show { pipeline: name } => {
+                commands::pipelines::show(&pipeline(Some(name), environment)?, ui)
+            }
+            Self::Export {
+                pipeline: name,
+                folder,
+            } => commands::pipelines::export(&pipeline(Some(name), environment)?, &folder, ui),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// `simple`, or the folder of a pipeline
+    /// A pipeline by its name (`ilab data pipelines list`), or its folder
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) pipeline: Option<String>,
     /// Teacher: a GGUF file, or the model's name on the endpoint
@@ -64,6 +108,7 @@ impl DataCommand {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
         match self {
             Self::Generate(args) => args.run(invocation),
+            Self::Pipelines(command) => command.run(invocation),
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod convert;
 pub(crate) mod generate;
 mod generation_progress;
 mod local_model;
+pub(crate) mod pipelines;
 pub(crate) mod quickstart;
 pub(crate) mod serve;
 mod stop;

@@ -8,16 +8,15 @@ use ilab_sdg::pipeline::PipelineSource;
 use ilab_taxonomy::Selection;
 
 use crate::cli::data::GenerateArgs;
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::settings::serve::{EngineSettings, n_gpu_layers};
-use crate::settings::{Environment, Invocation};
 
-/// The original's pipelines that are not there yet; one of them is the default of a new configuration.
-const ORIGINAL_PIPELINES: [&str; 2] = ["accelerated", "llama"];
 /// The variable that holds a key, so that it appears in no process list.
 const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// What the original sends when there is no key.
 const NO_API_KEY: &str = "no_api_key";
+use crate::settings::Invocation;
+use crate::settings::pipelines::pipeline;
 
 /// Who writes the data.
 #[derive(Debug)]
@@ -110,53 +109,4 @@ const UNCHANGED_MAX_NUM_TOKENS: u32 = 4096;
 /// Four tokens for three words, as an estimate; the original never goes beyond 500 tokens whatever it is told.
 fn chunk_tokens(n_words: u32) -> usize {
     (n_words as usize * 4).div_ceil(3).min(CHUNK_TOKENS)
-}
-
-/// Where users and administrators may put pipelines, to be called by the names of their folders.
-fn pipeline_folders(environment: &Environment) -> impl Iterator<Item = PathBuf> {
-    let variable = environment.variables.get("XDG_DATA_DIRS");
-    let shared = variable
-        .filter(|folders| !folders.is_empty())
-        .map_or("/usr/local/share:/usr/share", String::as_str);
-    let shared = std::env::split_paths(shared).map(|folder| folder.join("instructlab"));
-    let shared: Vec<PathBuf> = shared.collect();
-    std::iter::once(environment.dirs.data.clone())
-        .chain(shared)
-        .map(|folder| folder.join("sdg/pipelines"))
-}
-
-fn pipeline(
-    name: Option<String>,
-    environment: &Environment,
-) -> Result<PipelineSource, CommandError> {
-    let known = "pass `--pipeline full`, `--pipeline simple`, or the folder of your own pipeline";
-    match name.as_deref() {
-        None | Some("") => Err(CommandError::message(Kind::User, "Pipeline not set", known)),
-        Some(name)
-            if let Some(folder) = pipeline_folders(environment)
-                .map(|folder| folder.join(name))
-                .find(|folder| folder.is_dir()) =>
-        {
-            Ok(PipelineSource::Directory(folder))
-        }
-        Some(name) => match PipelineSource::from_argument(name) {
-            PipelineSource::Directory(path)
-                if !path.is_dir() && ORIGINAL_PIPELINES.contains(&name) =>
-            {
-                Err(CommandError::message(
-                    Kind::User,
-                    format!("this version has no pipeline `{name}`"),
-                    known,
-                ))
-            }
-            PipelineSource::Directory(path) if !path.is_dir() => Err(CommandError::message(
-                Kind::User,
-                format!(
-                    "there is no pipeline `{name}`: it is not built in and no such folder exists"
-                ),
-                known,
-            )),
-            source => Ok(source),
-        },
-    }
 }

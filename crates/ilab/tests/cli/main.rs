@@ -6,6 +6,7 @@ mod chat;
 mod config;
 mod convert;
 mod generate;
+mod pipelines;
 mod program;
 mod quickstart;
 mod resume;
