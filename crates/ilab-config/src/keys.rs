@@ -402,7 +402,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "generate.pipeline",
         optional!(Shape::Text),
-        "How data is generated: `simple`, or a folder of pipeline files. This version has no `full` yet.",
+        "How data is generated: `full`, `simple`, or a pipeline of your own by its name or folder.",
     ),
     key(
         "generate.sdg_scale_factor",
@@ -492,7 +492,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "train.additional_args",
         Shape::Free,
-        "Further settings, by name.",
+        "Further settings, by name: learning_rate, warmup_steps and random_seed have an effect.",
     ),
     key(
         "train.checkpoint_at_epoch",

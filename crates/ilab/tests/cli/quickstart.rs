@@ -195,10 +195,8 @@ fn the_sample_is_taught_from_the_taxonomy_to_an_answer_over_http() {
     let accuracy = |key: &str| report[key].as_f64().unwrap();
     assert_eq!(report["n_questions"], 28);
     assert!(accuracy("accuracy_before") <= 0.2, "{report}");
-    assert!(
-        accuracy("accuracy_after") > accuracy("accuracy_before"),
-        "{report}"
-    );
+    // 71 % where it was measured; processors without bf16 round otherwise, and some questions are close calls.
+    assert!(accuracy("accuracy_after") >= 0.5, "{report}");
     assert!(!report["answer"].as_str().unwrap().is_empty());
 
     // What the exam asks is not in what was learned.
@@ -225,7 +223,7 @@ fn the_sample_is_taught_from_the_taxonomy_to_an_answer_over_http() {
 #[test]
 fn a_topic_of_the_user_is_taught_from_its_own_folders() {
     let program = Program::new();
-    let topic = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topics/pennigar");
+    let topic = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topics/tolverane");
     let (taxonomy, questions) = (topic.join("taxonomy"), topic.join("questions.jsonl"));
     let output = program
         .command(&["quickstart", "--json"])
@@ -240,8 +238,6 @@ fn a_topic_of_the_user_is_taught_from_its_own_folders() {
     assert_eq!(report["n_examples"], 15);
     let accuracy = |key: &str| report[key].as_f64().unwrap();
     assert!(accuracy("accuracy_before") <= 0.2, "{report}");
-    assert!(
-        accuracy("accuracy_after") > accuracy("accuracy_before"),
-        "{report}"
-    );
+    // 62 % where it was measured.
+    assert!(accuracy("accuracy_after") >= 0.3, "{report}");
 }
