@@ -29,10 +29,7 @@ pub fn write_with(
     fill: impl FnOnce(&mut std::io::BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<(), IoError> {
     let path = path.as_ref();
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = parent_of(path);
     create_dir_all(parent)?;
     let temporary = sibling(path);
     let result = fill_and_rename(path, parent, &temporary, fill);
@@ -57,6 +54,13 @@ fn fill_and_rename(
     writer.get_ref().sync_all().with_path("write", path)?;
     fs::rename(temporary, path).with_path("write", path)?;
     sync_directory(parent)
+}
+
+/// The directory that a path lies in; the current one for a bare name.
+fn parent_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// A hidden name in the same directory that no other process uses.
@@ -86,8 +90,7 @@ const MIN_AGE_TO_SWEEP: Duration = Duration::from_secs(600);
 
 /// Removes staged directories beside `destination` whose processes were killed: each may hold a whole checkpoint.
 fn sweep(destination: &Path) {
-    let parent = destination.parent().unwrap_or(Path::new("."));
-    let Ok(entries) = fs::read_dir(parent) else {
+    let Ok(entries) = fs::read_dir(parent_of(destination)) else {
         return;
     };
     for entry in entries.flatten() {
@@ -174,9 +177,7 @@ impl StagedDir {
             return Err(IoError::new("create directory", &self.destination, source));
         }
         self.is_committed = true;
-        if let Some(parent) = self.destination.parent() {
-            sync_directory(parent)?;
-        }
+        sync_directory(parent_of(&self.destination))?;
         if let Some(replaced) = replaced {
             fs::remove_dir_all(&replaced).with_path("remove", &replaced)?;
         }

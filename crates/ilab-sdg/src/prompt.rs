@@ -156,13 +156,18 @@ impl PromptTemplate {
             })
     }
 
-    /// The names that a row must have, sorted; names that the template sets itself are left out.
+    /// The names that a row must have, sorted: without those that the template sets itself, the functions of the language, and
+    /// names that it asks about (`is defined`) or has a default for.
     pub fn variables(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .environment
-            .get_template(TEMPLATE)
-            .map(|template| template.undeclared_variables(false).into_iter().collect())
-            .unwrap_or_default();
+        let Ok(template) = self.environment.get_template(TEMPLATE) else {
+            return Vec::new();
+        };
+        let names = template.undeclared_variables(false).into_iter();
+        let is_function =
+            |name: &String| self.environment.globals().any(|(known, _)| known == name);
+        let mut names: Vec<String> = names
+            .filter(|name| !is_function(name) && !is_optional(template.source(), name))
+            .collect();
         names.sort();
         names
     }
@@ -181,6 +186,19 @@ impl PromptTemplate {
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
+}
+
+/// Whether the template asks anywhere if there is such a name, or says what stands for it.
+fn is_optional(template: &str, name: &str) -> bool {
+    template.match_indices(name).any(|(place, _)| {
+        let words = template[place + name.len()..].replace('|', " | ");
+        let words: Vec<&str> = words.split_whitespace().take(3).collect();
+        match words[..] {
+            ["is", "defined" | "undefined", ..] | ["is", "not", "defined" | "undefined"] => true,
+            ["|", filter, ..] => filter.starts_with("default"),
+            _ => false,
+        }
+    })
 }
 
 fn tags(source: &Source<'_>, file: &Node) -> Result<Vec<Tags>, YamlError> {
@@ -315,6 +333,24 @@ mod tests {
         assert_eq!(template.variables(), ["topic"]);
         let error = template.render(&Map::new()).unwrap_err();
         assert!(matches!(error, PromptError::Render { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn only_names_that_must_be_there_are_variables() {
+        let template = |text: &str| {
+            let keys = "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\n";
+            let text = format!("{keys}generation: \"{text}\"\n");
+            PromptTemplate::parse(Path::new("p.yaml"), &text).unwrap()
+        };
+        for (text, expected) in [
+            ("{% for i in range(2) %}{{ i }} {{ a }}{% endfor %}", "a"),
+            ("{% if b is defined %}{{ b }}{% endif %}{{ a }}", "a"),
+            ("{% if b is not defined %}none{% endif %}{{ a }}", "a"),
+            ("{{ b|default('none') }} {{ b | default(a) }}", "a"),
+            ("{% set b = a %}{{ b }}", "a"),
+        ] {
+            assert_eq!(template(text).variables(), [expected], "{text}");
+        }
     }
 
     #[test]

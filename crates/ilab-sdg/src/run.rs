@@ -138,7 +138,10 @@ impl Run<'_> {
         asked.plan(self.observer, prompts.len() * n_answers);
         let pieces = ask.pieces(self.settings);
         let requests = prompts.iter().flat_map(|(_, prompt)| {
-            let seed = self.seed_of(&ask.fingerprint, prompt, asked.iteration);
+            let seed = match ask.sampling.seed {
+                Some(fixed) => fixed + u64::from(asked.iteration) * n_answers as u64,
+                None => self.seed_of(&ask.fingerprint, prompt, asked.iteration),
+            };
             pieces
                 .iter()
                 .map(move |piece| ask.request(prompt, *piece, seed, self.settings))
@@ -176,7 +179,10 @@ impl Run<'_> {
         let mut requests = Vec::with_capacity(rows.len());
         for row in rows {
             let text = row::text(&row, &chat.input_column).into_owned();
-            let seed = self.seed_of(&CHAT_FINGERPRINT, &text, asked.iteration);
+            let seed = match chat.sampling.seed {
+                Some(fixed) => fixed + u64::from(asked.iteration) * n_answers as u64,
+                None => self.seed_of(&CHAT_FINGERPRINT, &text, asked.iteration),
+            };
             match chat.request(&row, seed) {
                 Some(request) => requests.push((row, request)),
                 None => dropped.add(DropReason::NoChoice, 1, text),
@@ -253,13 +259,19 @@ fn unusable(choice: &Choice) -> Option<DropReason> {
     }
 }
 
+/// The rows of an answer. Of one that was cut off, those that are whole.
 fn parsed(ask: &Ask, row: &Row, choice: &Choice, dropped: &mut Dropped<'_>) -> Vec<Row> {
-    if let Some(reason) = unusable(choice) {
+    let is_cut_off = choice.finish_reason == FinishReason::Length;
+    if let Some(reason) = unusable(choice)
+        && !(is_cut_off && ask.parser.finds_parts())
+    {
         dropped.add(reason, 1, choice.text.trim());
         return Vec::new();
     }
-    let rows = ask.rows(row, &choice.text);
-    if rows.is_empty() {
+    let rows = ask.rows(row, &choice.text, is_cut_off);
+    if is_cut_off {
+        dropped.add(DropReason::CutOff, 1, choice.text.trim());
+    } else if rows.is_empty() {
         dropped.add(DropReason::NothingParsed, 1, choice.text.trim());
     }
     rows

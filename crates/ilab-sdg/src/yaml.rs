@@ -161,6 +161,16 @@ impl<'text> Source<'text> {
         }
     }
 
+    /// A whole number from 1 to `most`.
+    pub(crate) fn count_to(&self, node: &Node, key: &str, most: u32) -> Result<u32, YamlError> {
+        let count = self.count(node, key, 1)?;
+        if count <= most {
+            return Ok(count);
+        }
+        let message = format!("`{key}` must be at most {most}, not {count}");
+        Err(self.error(node.span, message))
+    }
+
     /// A whole number of at least `least`.
     pub(crate) fn count(&self, node: &Node, key: &str, least: u32) -> Result<u32, YamlError> {
         let expected = format!("a whole number from {least}");

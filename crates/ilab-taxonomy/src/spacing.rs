@@ -151,16 +151,24 @@ fn paint_scalars(node: &Node, structure: &mut [u8]) {
     }
 }
 
-/// Whether nested blocks are all indented as the first one is.
+/// Whether nested blocks are all indented as the first one is, and lists either all or none.
 fn indentation(text: &str, root: &Node) -> Option<Diagnostic> {
     let mut indents = Indents::default();
     indents.collect(text, root);
-    let odd = |found: &[(usize, usize)]| {
+    indents.all.sort_by_key(|(_, start)| *start);
+    let odd = |found: &[(usize, usize)], is_alike: fn(usize, usize) -> bool| {
         let (first, _) = *found.first()?;
-        let (n, start) = *found.iter().find(|(n, _)| *n != first)?;
+        let (n, start) = *found.iter().find(|(n, _)| !is_alike(*n, first))?;
         Some((first, n, start))
     };
-    let (first, n, start) = odd(&indents.mappings).or_else(|| odd(&indents.sequences))?;
+    let indented: Vec<_> = indents
+        .all
+        .iter()
+        .copied()
+        .filter(|(n, _)| *n > 0)
+        .collect();
+    let (first, n, start) = odd(&indented, |n, first| n == first)
+        .or_else(|| odd(&indents.sequences, |n, first| (n == 0) == (first == 0)))?;
     let span = Span {
         start,
         end: start + 1,
@@ -172,7 +180,7 @@ fn indentation(text: &str, root: &Node) -> Option<Diagnostic> {
 /// How far blocks stand to the right of the mapping that holds them, in columns, with their places.
 #[derive(Default)]
 struct Indents {
-    mappings: Vec<(usize, usize)>,
+    all: Vec<(usize, usize)>,
     sequences: Vec<(usize, usize)>,
 }
 
@@ -187,30 +195,37 @@ impl Indents {
         };
         let outer = column(first_key.span.start);
         for (_, value) in node.entries() {
-            let start = block_start(text, value);
-            let found = match (&value.value, start) {
-                (Value::Sequence(_), Some(_)) => &mut self.sequences,
-                (Value::Mapping(_), Some(_)) => &mut self.mappings,
-                _ => continue,
+            // An alias stands for a block that is elsewhere, before it or after it.
+            let Some(start) =
+                block_start(text, value).filter(|&start| start > first_key.span.start)
+            else {
+                continue;
             };
-            // An alias stands for a block that is elsewhere.
-            if let Some(start) = start.filter(|&start| start > first_key.span.start) {
-                found.push((column(start).saturating_sub(outer), start));
-                self.collect(text, value);
+            let indent = (column(start).saturating_sub(outer), start);
+            self.all.push(indent);
+            if !value.items().is_empty() {
+                self.sequences.push(indent);
             }
+            self.collect(text, value);
         }
     }
 }
 
 /// Where the first key or the first dash of a block stands; `None` for what is no block.
 fn block_start(text: &str, node: &Node) -> Option<usize> {
-    if text[node.span.start..].starts_with(['[', '{']) {
+    if text[node.span.start..].starts_with(['[', '{', '*']) {
         return None;
     }
-    match node.items().first() {
-        Some(item) => text[..item.span.start].rfind('-'),
-        None => node.entries().first().map(|(key, _)| key.span.start),
-    }
+    let Some(item) = node.items().first() else {
+        return node.entries().first().map(|(key, _)| key.span.start);
+    };
+    let before = &text[..item.span.start];
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    let blanks = before[line..].len() - before[line..].trim_start_matches(' ').len();
+    let first = line + blanks;
+    // The dash may stand on a line before its item.
+    let is_dash = text[first..].starts_with('-');
+    is_dash.then_some(first).or_else(|| before.rfind('-'))
 }
 
 /// Too many empty lines in a row, or any at the start or at the end.
@@ -273,6 +288,10 @@ mod tests {
             ("a: {  x: 1}\n", "1:4 more than one blank inside brackets"),
             (
                 "a:\n  b: 1\nc:\n    d: 1\n",
+                "4:5 indented by 4 here, but by 2 above",
+            ),
+            (
+                "a:\n  - b\nc:\n    d: 1\n",
                 "4:5 indented by 4 here, but by 2 above",
             ),
             (

@@ -18,6 +18,19 @@ pub(crate) enum AnswerParser {
 }
 
 impl AnswerParser {
+    /// Whether it looks for parts of an answer, so that those before the end are whole wherever the answer was cut.
+    pub(crate) fn finds_parts(&self) -> bool {
+        match self {
+            Self::Tags(tags) => tags.iter().all(|tags| !tags.end.is_empty()),
+            Self::Pattern { .. } => true,
+        }
+    }
+
+    /// Whether the last part may be taken without its end.
+    pub(crate) fn may_end_open(&self) -> bool {
+        matches!(self, Self::Pattern { .. })
+    }
+
     /// The rows that an answer gives: the values of `n_columns` columns in order. An answer that lacks a column gives none.
     pub(crate) fn parse(&self, answer: &str, n_columns: usize) -> Vec<Vec<String>> {
         match self {

@@ -138,7 +138,7 @@ impl Ask {
             prompt: Prompt::Chat(vec![ChatMessage::user(prompt)]),
             sampling: Sampling {
                 n: piece.n_answers,
-                seed: Some(self.sampling.seed.unwrap_or(seed) + u64::from(piece.first)),
+                seed: Some(seed + u64::from(piece.first)),
                 temperature: settings.temperature.or(self.sampling.temperature),
                 max_tokens: settings.max_tokens.or(self.sampling.max_tokens),
                 ..self.sampling.clone()
@@ -146,9 +146,12 @@ impl Ask {
         }
     }
 
-    /// The rows that an answer makes of a row.
-    pub(crate) fn rows(&self, row: &Row, answer: &str) -> Vec<Row> {
-        let parsed = self.parser.parse(answer, self.output_columns.len());
+    /// The rows that an answer makes of a row; of one that was cut off, without what may not be whole.
+    pub(crate) fn rows(&self, row: &Row, answer: &str, is_cut_off: bool) -> Vec<Row> {
+        let mut parsed = self.parser.parse(answer, self.output_columns.len());
+        if is_cut_off && self.parser.may_end_open() {
+            parsed.pop();
+        }
         let extend = |values: Vec<String>| {
             let mut row = row.clone();
             if let Some(n_samples) = self.n_samples {

@@ -27,7 +27,7 @@ impl AskMessages {
         Some(Request {
             prompt: Prompt::Chat(messages),
             sampling: Sampling {
-                seed: Some(self.sampling.seed.unwrap_or(seed)),
+                seed: Some(seed),
                 ..self.sampling.clone()
             },
         })

@@ -21,6 +21,9 @@ const N_DOCUMENTS: usize = 4;
 /// How often the document with the answer is one of them.
 const ANSWER_PROBABILITY: f64 = 0.4;
 
+/// The kind of document that is no derived one.
+const UNCHANGED: &str = "base_document";
+
 /// What the training files of a leaf are made of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeafQuestions<'a> {
@@ -55,7 +58,7 @@ impl LeafQuestions<'_> {
         let mut samples = Vec::new();
         for generated in self.questions {
             let kind = row::text(&generated.row, "dataset_type");
-            let kinds = &mut self.auxiliary.iter();
+            let mut kinds = self.auxiliary.iter().filter(|_| kind != UNCHANGED);
             let Some((_, instructions)) = kinds.find(|(name, _)| *name == kind) else {
                 continue;
             };
@@ -72,8 +75,13 @@ impl LeafQuestions<'_> {
                 Message::assistant(&derived),
             ];
             let purpose = format!("auxiliary {purpose}");
-            let metadata = metadata(generated, "document_knowledge_qa");
-            samples.push(Sample::new(&purpose, messages, metadata, unmask));
+            let metadata = object([
+                ("dataset_type", kind.as_ref()),
+                ("raw_document", raw.as_ref()),
+                ("dataset", &format!("document_{kind}")),
+                ("domain", row::text(&generated.row, "domain").as_ref()),
+            ]);
+            samples.push(Sample::new(&purpose, messages, spaced(&metadata), unmask));
         }
         samples
     }
@@ -258,6 +266,10 @@ mod tests {
         assert_eq!(last.messages[0].content, "Teh brill.\n\nPut it right.");
         assert_eq!(last.messages[1].content, "The brill.");
         assert!(last.unmask && !second[6].unmask);
+        assert_eq!(
+            last.metadata,
+            r#"{"dataset_type": "spellcheck", "raw_document": "Teh brill.", "dataset": "document_spellcheck", "domain": "x"}"#
+        );
         assert_ne!(last.id, second[6].id);
         for among in &second[3..6] {
             assert_eq!(among.messages[0].content.matches("brill.").count(), 1);

@@ -168,6 +168,11 @@ fn the_full_pipeline_asks_and_judges() {
         } else {
             panic!("an unexpected prompt:\n{prompt}")
         };
+        if prompt.starts_with("You write 30") || prompt.ends_with("Questions and answers:") {
+            // What stands before the cut is kept.
+            let cut_off = format!("{text} [Question] Half of a [Answer] que");
+            return Ok((cut_off, FinishReason::Length));
+        }
         Ok((text, FinishReason::Stop))
     });
     let options = GenerateOptions {
@@ -192,7 +197,10 @@ fn the_full_pipeline_asks_and_judges() {
     );
     assert_eq!(
         summary.drops.by_reason(),
-        BTreeMap::from([(DropReason::Filtered, 15 * 2 + 5 * 10 + 5)])
+        BTreeMap::from([
+            (DropReason::CutOff, 15 * 2 + 5),
+            (DropReason::Filtered, 15 * 2 + 5 * 10 + 5)
+        ])
     );
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
     let knowledge = read(summary.files.knowledge_train_messages.as_deref().unwrap());

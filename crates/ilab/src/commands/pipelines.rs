@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ilab_base::atomic::StagedDir;
 use ilab_base::io::{WithPath as _, create_dir_all};
-use ilab_sdg::pipeline::PipelineSource;
+use ilab_sdg::pipeline::{PipelineSource, Pipelines};
 use serde_json::json;
 
 use crate::error::{CommandError, CommandResult, Kind};
@@ -62,7 +62,11 @@ pub(crate) fn export(source: &PipelineSource, destination: &Path, ui: Ui) -> Com
         }
         std::fs::write(&path, text).with_path("write", &path)?;
     }
+    // What cannot be loaded is no copy to start from.
+    Pipelines::load(&PipelineSource::Directory(staged.path().to_owned()))?;
     let folder = staged.commit()?;
+    // A bare name could be that of another pipeline.
+    let folder = std::path::absolute(&folder).with_path("find", &folder)?;
     ui.status(format!(
         "{} files; change them and run `ilab data generate --pipeline {}`",
         files.len(),

@@ -2,7 +2,7 @@
 
 use jiff::Zoned;
 
-/// `2026-11-23T09_59_15`, in local time as the original's: sorts by time, and has no character that a file system refuses.
+/// `2026-11-23T09_59_15`, in local time as the original's; it has no character that a file system refuses.
 pub(crate) fn local() -> String {
     named(&Zoned::now())
 }

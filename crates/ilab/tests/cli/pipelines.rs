@@ -30,9 +30,9 @@ fn pipelines_are_listed_shown_and_copied() {
     assert_snapshot!(program.run(&["data", "pipelines", "export", "full", "own"]), @"
     exit code: 0
     ----- stdout -----
-    own
+    [FOLDER]/own
     ----- stderr -----
-    17 files; change them and run `ilab data generate --pipeline own`
+    17 files; change them and run `ilab data generate --pipeline [FOLDER]/own`
     ");
     let again = program.run(&["data", "pipelines", "export", "own", "copy"]);
     assert!(again.starts_with("exit code: 0"), "{again}");

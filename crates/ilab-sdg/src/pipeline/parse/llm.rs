@@ -21,6 +21,8 @@ const GENERATION_KEYS: [&str; 8] = [
     "stop",
 ];
 
+/// More answers to one prompt are a slip of the hand.
+const MAX_ANSWERS: u32 = 10_000;
 /// What the original asks for when a block does not say.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// As the original does where a chat is to have several answers and no temperature.
@@ -122,7 +124,7 @@ fn prompt(block: &Block<'_>, node: &Node) -> Result<PromptTemplate, PipelineErro
         other => other,
     })?;
     let has_n_samples = (source.optional(block.config, "batch_kwargs"))
-        .is_some_and(|batch| batch.get("num_samples").is_some());
+        .is_some_and(|batch| source.optional(batch, "num_samples").is_some());
     for variable in template.variables() {
         if !(variable == "num_samples" && has_n_samples) {
             let user = format!("the prompt `{file}`");
@@ -153,7 +155,7 @@ fn with_prompts(
         return Err(source.error(prompts_node.span, "there is no prompt").into());
     };
     let parser = match source.optional(config, "parser_kwargs") {
-        Some(node) => custom_parser(source, node)?,
+        Some(node) => custom_parser(source, node, output_columns.len())?,
         None => tags(source, columns_node, output_columns.len(), first)?,
     };
     let (sampling, n_answers) = sampling(source, source.optional(config, "gen_kwargs"))?;
@@ -203,7 +205,11 @@ fn n_samples(source: &Source<'_>, batch: Option<&Node>) -> Result<Option<u32>, Y
         .transpose()
 }
 
-fn custom_parser(source: &Source<'_>, node: &Node) -> Result<AnswerParser, YamlError> {
+fn custom_parser(
+    source: &Source<'_>,
+    node: &Node,
+    n_columns: usize,
+) -> Result<AnswerParser, YamlError> {
     source.keys(
         node,
         "`parser_kwargs`",
@@ -232,6 +238,12 @@ fn custom_parser(source: &Source<'_>, node: &Node) -> Result<AnswerParser, YamlE
         let message = format!("the pattern cannot be used: {what}");
         source.error(pattern_node.span, message)
     })?;
+    // Without groups the whole match is one value.
+    let n_values = (regex.captures_len() - 1).max(1);
+    if n_values < n_columns {
+        let message = format!("the pattern has {n_values} groups for {n_columns} output columns");
+        return Err(source.error(pattern_node.span, message));
+    }
     Ok(AnswerParser::Pattern {
         regex,
         cleanup: source.texts(node, "parser_cleanup_tags")?,
@@ -289,7 +301,7 @@ fn sampling(
     if let Some(n) = source.optional(node, "n") {
         n_answers = match n.as_text() {
             Some("scaled") => NumberOfAnswers::Scaled,
-            _ => NumberOfAnswers::Fixed(source.count(n, "n", 1)?),
+            _ => NumberOfAnswers::Fixed(source.count_to(n, "n", MAX_ANSWERS)?),
         };
     }
     Ok((sampling, n_answers))

@@ -30,6 +30,8 @@ const TYPES: [&str; 13] = [
 ];
 /// Repeats another block.
 const ITERATION: &str = "IterBlock";
+/// More repetitions are a slip of the hand.
+const MAX_ITERATIONS: u32 = 10_000;
 /// Keys of its own, beside those of the block that it repeats.
 const ITERATION_KEYS: [&str; 2] = ["num_iters", "block_type"];
 
@@ -167,7 +169,7 @@ fn block(
         let n_iterations = source.required(config, "num_iters")?;
         (
             source.required(config, "block_type")?,
-            source.count(n_iterations, "num_iters", 1)?,
+            source.count_to(n_iterations, "num_iters", MAX_ITERATIONS)?,
         )
     } else {
         (kind_node, 1)
@@ -297,6 +299,8 @@ mod tests {
         insta::assert_snapshot!(check_block("SamplePopulatorBlock", "config_paths: [gone.yaml]\n    column_name: a\n    post_fix: new"), @"k.yaml:6:20: the file `FOLDER/gone_new.yaml` does not exist");
         insta::assert_snapshot!(check_block("SetToMajorityValueBlock", "col_name: score"), @"k.yaml:6:15: this block uses the column `score`, which rows do not have here");
         insta::assert_snapshot!(check_block("IterBlock", "num_iters: 0\n    block_type: LLMBlock"), @"k.yaml:6:16: `num_iters` must be a whole number from 1, not 0");
+        insta::assert_snapshot!(check_block("IterBlock", "num_iters: 4000000000\n    block_type: LLMBlock"), @"k.yaml:6:16: `num_iters` must be at most 10000, not 4000000000");
+        insta::assert_snapshot!(check_block("LLMBlock", "config_path: prompt.yaml\n    output_cols: [c, d]\n    parser_kwargs: {parser_name: custom, parsing_pattern: '(x)'}"), @"k.yaml:8:59: the pattern has 1 groups for 2 output columns");
         insta::assert_snapshot!(check_block("IterBlock", "num_iters: 2\n    block_type: IterBlock"), @"k.yaml:7:17: blocks of type `IterBlock` cannot be run");
         insta::assert_snapshot!(check_block("IterBlock", "num_iters: 2\n    block_type: CombineColumnsBlock\n    column: [a]"), @"k.yaml:8:5: the config of this block has no key `column`");
         insta::assert_snapshot!(check_block("ConditionalLLMBlock", "config_paths: [prompt.yaml]\n    output_cols: [c]"), @"k.yaml:6:20: each of `config_paths` must be a list of two: a prompt file, and the value that it is for");

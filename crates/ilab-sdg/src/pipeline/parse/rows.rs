@@ -164,10 +164,17 @@ pub(super) fn populate(block: &mut Block<'_>) -> Result<Populate, PipelineError>
             post_fix => path.replace(".yaml", &format!("_{post_fix}.yaml")),
         };
         let entry = entry(block, node, &file)?;
-        for column in entry.keys() {
-            block.columns.add(column);
-        }
         entries.insert(key, entry);
+    }
+    // A row gets the columns of one file: only those of all are sure to be there.
+    let mut rest = entries.values();
+    if let Some(first) = rest.next() {
+        let rest: Vec<&Row> = rest.collect();
+        for column in first.keys() {
+            if rest.iter().all(|entry| entry.contains_key(column)) {
+                block.columns.add(column);
+            }
+        }
     }
     if entries.is_empty() {
         let message = "`config_paths` must be a list with at least one file";
