@@ -191,6 +191,10 @@ impl PromptTemplate {
 /// Whether the template asks anywhere if there is such a name, or says what stands for it.
 fn is_optional(template: &str, name: &str) -> bool {
     template.match_indices(name).any(|(place, _)| {
+        // The end of a longer name is another name.
+        if template[..place].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            return false;
+        }
         let words = template[place + name.len()..].replace('|', " | ");
         let words: Vec<&str> = words.split_whitespace().take(3).collect();
         match words[..] {
@@ -348,6 +352,10 @@ mod tests {
             ("{% if b is not defined %}none{% endif %}{{ a }}", "a"),
             ("{{ b|default('none') }} {{ b | default(a) }}", "a"),
             ("{% set b = a %}{{ b }}", "a"),
+            (
+                "{{ a }}{% set ba = 1 %}{% if ba is defined %}{% endif %}",
+                "a",
+            ),
         ] {
             assert_eq!(template(text).variables(), [expected], "{text}");
         }

@@ -138,10 +138,9 @@ impl Run<'_> {
         asked.plan(self.observer, prompts.len() * n_answers);
         let pieces = ask.pieces(self.settings);
         let requests = prompts.iter().flat_map(|(_, prompt)| {
-            let seed = match ask.sampling.seed {
-                Some(fixed) => fixed + u64::from(asked.iteration) * n_answers as u64,
-                None => self.seed_of(&ask.fingerprint, prompt, asked.iteration),
-            };
+            let fixed = asked.repeated(ask.sampling.seed, n_answers);
+            let seed =
+                fixed.unwrap_or_else(|| self.seed_of(&ask.fingerprint, prompt, asked.iteration));
             pieces
                 .iter()
                 .map(move |piece| ask.request(prompt, *piece, seed, self.settings))
@@ -179,10 +178,9 @@ impl Run<'_> {
         let mut requests = Vec::with_capacity(rows.len());
         for row in rows {
             let text = row::text(&row, &chat.input_column).into_owned();
-            let seed = match chat.sampling.seed {
-                Some(fixed) => fixed + u64::from(asked.iteration) * n_answers as u64,
-                None => self.seed_of(&CHAT_FINGERPRINT, &text, asked.iteration),
-            };
+            let fixed = asked.repeated(chat.sampling.seed, n_answers);
+            let seed =
+                fixed.unwrap_or_else(|| self.seed_of(&CHAT_FINGERPRINT, &text, asked.iteration));
             match chat.request(&row, seed) {
                 Some(request) => requests.push((row, request)),
                 None => dropped.add(DropReason::NoChoice, 1, text),
@@ -244,6 +242,11 @@ impl Asked<'_> {
     fn plan(&mut self, observer: &dyn Observer, n_answers: usize) {
         *self.n_answers += n_answers;
         observer.event(Event::Planned { n_answers });
+    }
+
+    /// The seed that a block fixes, moved on past the answers of the repetitions before.
+    fn repeated(&self, fixed: Option<u64>, n_answers: usize) -> Option<u64> {
+        fixed.map(|seed| seed + u64::from(self.iteration) * n_answers as u64)
     }
 }
 

@@ -46,13 +46,6 @@ impl<'a> Marks<'a> {
         Self { text, structure }
     }
 
-    /// Places of a mark.
-    fn places<'m>(&'m self, marks: &'m [u8]) -> impl Iterator<Item = usize> + 'm {
-        let all = self.structure.iter().enumerate();
-        all.filter(|(_, byte)| marks.contains(byte))
-            .map(|(place, _)| place)
-    }
-
     /// Blanks just before a mark; `None` where the mark is the first thing of its line.
     fn n_before(&self, place: usize) -> Option<usize> {
         let before = &self.structure[..place];
@@ -69,14 +62,24 @@ impl<'a> Marks<'a> {
         (!is_last).then_some(n_blanks)
     }
 
-    fn finding(&self, places: &[usize], message: &str, help: &str) -> Option<Diagnostic> {
-        let span = Span {
-            start: *places.first()?,
-            end: places.first()? + 1,
+    /// One finding for all places of these marks that are wrong.
+    fn finding(
+        &self,
+        marks: &[u8],
+        is_wrong: impl Fn(usize) -> bool,
+        message: &str,
+        help: &str,
+    ) -> Option<Diagnostic> {
+        let mut places = (0..self.structure.len())
+            .filter(|&place| marks.contains(&self.structure[place]) && is_wrong(place));
+        let start = places.next()?;
+        let others = match places.count() {
+            0 => String::new(),
+            n => format!(", {} times in this file", n + 1),
         };
-        let others = match places.len() {
-            1 => String::new(),
-            n => format!(", {n} times in this file"),
+        let span = Span {
+            start,
+            end: start + 1,
         };
         Some(Diagnostic::warning(self.text, span, format!("{message}{others}")).with_help(help))
     }
@@ -86,47 +89,40 @@ impl<'a> Marks<'a> {
             let line = self.structure[..place].rsplit(|&b| b == b'\n').next();
             line.is_some_and(|line| line.iter().all(|b| matches!(b, b' ' | b'-')))
         };
-        let wide = |place: &usize| is_item(*place) && self.n_after(*place) > Some(1);
-        let places: Vec<usize> = self.places(b"-").filter(wide).collect();
         self.finding(
-            &places,
+            b"-",
+            |place| is_item(place) && self.n_after(place) > Some(1),
             "more than one blank after a dash",
             "write `- item`",
         )
     }
 
     fn colons(&self) -> Option<Diagnostic> {
-        let wrong =
-            |place: &usize| self.n_before(*place) > Some(0) || self.n_after(*place) > Some(1);
-        let places: Vec<usize> = self.places(b":").filter(wrong).collect();
         self.finding(
-            &places,
+            b":",
+            |place| self.n_before(place) > Some(0) || self.n_after(place) > Some(1),
             "a blank before a colon, or more than one after it",
             "write `key: value`",
         )
     }
 
     fn commas(&self) -> Option<Diagnostic> {
-        let wrong = |place: &usize| {
-            let is_spaced = matches!(self.n_after(*place), None | Some(1));
-            self.n_before(*place) > Some(0) || !is_spaced
-        };
-        let places: Vec<usize> = self.places(b",").filter(wrong).collect();
+        let is_spaced = |place| matches!(self.n_after(place), None | Some(1));
         self.finding(
-            &places,
+            b",",
+            |place| self.n_before(place) > Some(0) || !is_spaced(place),
             "a blank before a comma, or not one after it",
             "write `[one, two]`",
         )
     }
 
     fn brackets(&self) -> Option<Diagnostic> {
-        let wide = |place: &usize| match self.structure[*place] {
-            b'[' | b'{' => self.n_after(*place) > Some(1),
-            _ => self.n_before(*place) > Some(1),
-        };
-        let places: Vec<usize> = self.places(b"[]{}").filter(wide).collect();
         self.finding(
-            &places,
+            b"[]{}",
+            |place| match self.structure[place] {
+                b'[' | b'{' => self.n_after(place) > Some(1),
+                _ => self.n_before(place) > Some(1),
+            },
             "more than one blank inside brackets",
             "write `[one, two]` or `{key: value}`",
         )
@@ -313,5 +309,14 @@ mod tests {
     fn marks_in_texts_and_comments_are_words() {
         let text = "# a , b :  c\nquestion: one , two\ntext: |\n  a list:\n    -   item , {   }\nquoted: \"x :  y\"\nlist: []\n";
         assert_eq!(told(text), [""; 0]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_rules_panic(text in "([a-cé]:|- |\\[|\\]|\\{|\\}|,|  |\n|#|\\*a|&a |\"|\\||é|\r\n|~){0,24}") {
+            if let Ok(document) = yaml::parse(&text) {
+                warnings(&text, &document.root);
+            }
+        }
     }
 }
