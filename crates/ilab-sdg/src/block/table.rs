@@ -168,6 +168,7 @@ mod tests {
         for (before, after) in [
             (json!(["b", "a", "b"]), json!(["b", "b", "b"])),
             (json!(["b", "a"]), json!(["a", "a"])),
+            (json!(["a", "b"]), json!(["a", "a"])),
             (json!([10, 9, null, null]), json!([9, 9, 9, 9])),
             (json!([null]), json!([null])),
         ] {

@@ -274,6 +274,11 @@ mod tests {
         for among in &second[3..6] {
             assert_eq!(among.messages[0].content.matches("brill.").count(), 1);
         }
+        let twins = [Document::of(&questions[0]), Document::of(&questions[2])];
+        let mut rng = seed::rng(3, "test");
+        for _ in 0..20 {
+            assert_eq!(draw(&twins, &twins[0], &mut rng), ["The brill."]);
+        }
     }
 
     #[test]

@@ -122,6 +122,16 @@ fn every_type_of_block_runs() {
 }
 
 #[test]
+fn a_fixed_seed_moves_on_when_a_block_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = BLOCKS.replace("{temperature: 0.9}", "{temperature: 0.9, seed: 5}");
+    let teacher = teacher();
+    run(&options_with(folder.path(), &blocks), &teacher).unwrap();
+    // As above, but the two drafts say only their seed and are the same for all examples.
+    assert_eq!(teacher.n_distinct_requests(), 5 * 2 + 1 + 2);
+}
+
+#[test]
 fn rows_that_no_prompt_is_for_are_dropped_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = BLOCKS.replace("[ask.yaml, freeform_skill]", "[ask.yaml, prose]");
