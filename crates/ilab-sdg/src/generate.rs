@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::future::try_join_all;
 use ilab_base::atomic::StagedDir;
 use ilab_base::cancel::Cancel;
 use ilab_documents::chunk::{Budget, TokenCounter};
@@ -23,6 +22,7 @@ use crate::pipeline::{PipelineSource, Pipelines, RowKind, fingerprint};
 use crate::question;
 use crate::run::{Dropped, Run};
 use crate::samples::{self, Leaf};
+use crate::scheduler::{self, Part, Produced};
 use crate::teacher::Teacher;
 
 /// The longest chunk of a document, in tokens.
@@ -136,7 +136,6 @@ pub async fn generate(
     );
     let run = Run {
         teacher: &teacher,
-        observer,
         settings: AskSettings {
             scale_factor: options.scale_factor,
             temperature: options.temperature,
@@ -144,13 +143,16 @@ pub async fn generate(
         },
         seed: options.seed,
     };
-    let finished = try_join_all(
-        leaves
-            .into_iter()
-            .map(|leaf| finish_leaf(&run, &pipelines, leaf)),
-    )
-    .await?;
+    let parts = leaves.iter().flat_map(|leaf| {
+        leaf.rows.iter().map(|(kind, rows)| Part {
+            leaf: &leaf.name,
+            pipeline: pipelines.of(*kind),
+            rows: rows.clone(),
+        })
+    });
+    let produced = scheduler::flow(&run, parts.collect(), options.max_in_flight, observer).await?;
     observer.event(Event::Writing);
+    let finished = finish(leaves, produced);
     let n_requests = teacher.n_kept();
     summarise(options, &pipelines, &journal, finished, n_requests)
 }
@@ -247,34 +249,31 @@ fn check_prompts(pipelines: &Pipelines, leaves: &[Leaf]) -> Result<(), GenerateE
     Ok(())
 }
 
-async fn finish_leaf(
-    run: &Run<'_>,
-    pipelines: &Pipelines,
-    leaf: Leaf,
-) -> Result<Finished, GenerateError> {
-    let parts = leaf
-        .rows
-        .iter()
-        .map(|(kind, rows)| run.pipeline(pipelines.of(*kind), &leaf.name, rows.clone()));
-    let mut drops = Drops::default();
-    let mut rows = Vec::new();
-    let mut n_answers = 0;
-    for produced in try_join_all(parts).await? {
-        drops.0.extend(produced.drops.0);
-        rows.extend(produced.rows);
-        n_answers += produced.n_answers;
-    }
-    let mut dropped = Dropped {
-        leaf: &leaf.name,
-        block: "checks",
-        drops: &mut drops,
+/// Turns what came out of the pipelines into questions, leaf by leaf.
+fn finish(leaves: Vec<Leaf>, produced: Vec<Produced>) -> Vec<Finished> {
+    let mut produced = produced.into_iter();
+    let finish = |leaf: Leaf| {
+        let mut drops = Drops::default();
+        let mut rows = Vec::new();
+        let mut n_answers = 0;
+        for part in produced.by_ref().take(leaf.rows.len()) {
+            drops.0.extend(part.drops.0);
+            rows.extend(part.rows);
+            n_answers += part.n_answers;
+        }
+        let mut dropped = Dropped {
+            leaf: &leaf.name,
+            block: "checks",
+            drops: &mut drops,
+        };
+        let questions = question::questions(rows, &leaf.seeds, &mut dropped);
+        Finished {
+            result: LeafResult { leaf, questions },
+            drops,
+            n_answers,
+        }
     };
-    let questions = question::questions(rows, &leaf.seeds, &mut dropped);
-    Ok(Finished {
-        result: LeafResult { leaf, questions },
-        drops,
-        n_answers,
-    })
+    leaves.into_iter().map(finish).collect()
 }
 
 fn summarise(

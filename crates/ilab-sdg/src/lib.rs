@@ -21,6 +21,7 @@ mod question;
 mod row;
 mod run;
 mod samples;
+mod scheduler;
 mod teacher;
 mod yaml;
 

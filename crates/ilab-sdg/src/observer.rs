@@ -24,10 +24,11 @@ pub enum Event<'a> {
         /// The file.
         file: &'a str,
     },
-    /// So many more answers will be asked for.
+    /// So many more answers are expected to be asked for than before, or fewer: how many a block makes of a row is known only
+    /// when it has.
     Planned {
-        /// How many more.
-        n_answers: usize,
+        /// How many more; below zero, how many fewer.
+        change: i64,
     },
     /// Answers arrived, or a request was refused.
     Answered {

@@ -36,6 +36,11 @@ pub struct QuestionAnswer {
 }
 
 impl QuestionAnswer {
+    /// Whether it is asked with a question mark, not as an order: the parser of the pipeline splits there.
+    pub fn is_question(&self) -> bool {
+        self.question.ends_with('?')
+    }
+
     /// Both on one line, as the pipeline prompts want them.
     pub fn joined(&self) -> String {
         format!("{} {}", self.question, self.answer)

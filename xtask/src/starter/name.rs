@@ -114,3 +114,66 @@ pub fn place(rng: &mut Rng, lexicon: &Lexicon) -> String {
         ),
     }
 }
+
+/// A water, a hill or a wood by its name.
+pub fn landmark(rng: &mut Rng) -> String {
+    let name = capitalised(&word::word(rng));
+    let before = [
+        "Lake",
+        "Mount",
+        "Cape",
+        "the river",
+        "the island of",
+        "Loch",
+    ];
+    let after = [
+        "Valley",
+        "Forest",
+        "Hills",
+        "Canal",
+        "Sea",
+        "Marsh",
+        "Moor",
+        "Pass",
+        "Woods",
+        "Gorge",
+        "Bay",
+        "Mountains",
+    ];
+    if rng.chance(0.45) {
+        format!("{} {name}", rng.pick(&before))
+    } else {
+        format!("the {name} {}", rng.pick(&after))
+    }
+}
+
+/// What people call something that they are fond of or afraid of.
+pub fn nickname(rng: &mut Rng, lexicon: &Lexicon) -> String {
+    let adjective = rng.pick(&lexicon.adjectives);
+    let noun = &rng.pick(&lexicon.nouns).singular;
+    match rng.weighted(&[0.3, 0.3, 0.2, 0.2]) {
+        0 => format!("the {}", title(&format!("{adjective} {noun}"))),
+        1 => format!(
+            "{} {}",
+            rng.pick::<&str>(&[
+                "Old",
+                "Little",
+                "Big",
+                "Dear",
+                "Grandfather",
+                "Aunt",
+                "Lazy"
+            ]),
+            capitalised(&word::word(rng))
+        ),
+        2 => format!(
+            "Old {}",
+            title(if rng.chance(0.5) { noun } else { adjective })
+        ),
+        _ => format!(
+            "the {} {}",
+            title(rng.pick::<String>(lexicon.list("colour"))),
+            title(rng.pick::<String>(lexicon.list("animal")))
+        ),
+    }
+}

@@ -208,7 +208,7 @@ pub fn parse(file: &str, text: &str, manner: Manner) -> Result<Vec<Relation>, Gr
             "s" => relation.statements.push(template),
             "p" => relation.pronoun_statements.push(template),
             "l" => relation.labels.push(template),
-            "q" if !frame.trim().ends_with('?') => return Err(place.question_mark()),
+            "q" if !frame.trim().ends_with(['?', '.']) => return Err(place.question_mark()),
             "q" => {
                 let restated = restate::restated(frame.trim(), &relation.value_kind);
                 relation.questions.push(Question {

@@ -33,7 +33,7 @@ fn the_seed_decides_the_corpus() {
 }
 
 #[test]
-fn questions_end_with_a_mark_and_answers_stand_in_the_document() {
+fn questions_end_with_a_mark_or_stop_and_answers_stand_in_the_document() {
     for split in [Split::Train, Split::Dev] {
         let grammar = grammar(split);
         let mut rng = rng(3, "documents");
@@ -44,7 +44,7 @@ fn questions_end_with_a_mark_and_answers_stand_in_the_document() {
             let text = document.text.to_lowercase();
             for pair in document.questions(&mut rng, AnswerStyle::Bare, Wording::Free) {
                 n_questions += 1;
-                assert!(pair.question.ends_with('?'), "{}", pair.question);
+                assert!(pair.question.ends_with(['?', '.']), "{}", pair.question);
                 let value = pair.value.to_lowercase();
                 let value = value.strip_prefix("the ").unwrap_or(&value);
                 assert!(

@@ -52,6 +52,14 @@ pub const KINDS: &[&str] = &[
     "group",
     "festival",
     "weather",
+    "landmark",
+    "nickname",
+    "pattern",
+    "dish",
+    "trees",
+    "crowd",
+    "ailment",
+    "dress",
 ];
 
 /// A value as it can stand in a sentence.
@@ -158,6 +166,17 @@ pub fn draw(rng: &mut Rng, lexicon: &Lexicon, kind: &str) -> Value {
         "reason" => Value::plain(reason(rng, lexicon)),
         "purpose" => Value::plain(purpose(rng, lexicon)),
         "festival" => Value::plain(festival(rng, lexicon)),
+        "landmark" => Value::plain(name::landmark(rng)),
+        "nickname" => Value::plain(name::nickname(rng, lexicon)),
+        "pattern" => Value::plain(coloured(rng, lexicon, "pattern")),
+        "dish" => Value::plain(dish(rng, lexicon)),
+        "trees" => Value::plain(format!("{} trees", rng.pick(lexicon.list("tree")))),
+        "crowd" => Value::plain(format!(
+            "{} {}",
+            number::count(rng),
+            rng.pick(lexicon.list("people"))
+        )),
+        "dress" => Value::countable(coloured(rng, lexicon, "garment")),
         "food" => Value::plain(food(rng, lexicon)),
         "animal" => Value::plain(rng.pick(lexicon.list("animals")).clone()),
         "creature" => Value::countable(rng.pick(lexicon.list("animal")).clone()),
@@ -209,6 +228,22 @@ fn food(rng: &mut Rng, lexicon: &Lexicon) -> String {
         )
     } else {
         rng.pick(lexicon.list("food")).clone()
+    }
+}
+
+/// "yellow stripes", "dark red hat".
+fn coloured(rng: &mut Rng, lexicon: &Lexicon, list: &str) -> String {
+    let colour = rng.pick(lexicon.list("colour"));
+    format!("{colour} {}", rng.pick(lexicon.list(list)))
+}
+
+/// "plum soup", "a barley cake".
+fn dish(rng: &mut Rng, lexicon: &Lexicon) -> String {
+    let main = rng.pick(lexicon.list("ingredient"));
+    let kind = rng.pick(lexicon.list("dish"));
+    match rng.weighted(&[0.8, 0.2]) {
+        0 => format!("{main} {kind}"),
+        _ => format!("{kind} with {main}"),
     }
 }
 

@@ -12,7 +12,9 @@ pub(crate) use ask::{Ask, AskSettings, NumberOfAnswers, Prompts};
 pub(crate) use columns::{ColumnPairs, Combine};
 pub(crate) use filter::{Conversion, FilterByValue, Operation};
 pub(crate) use messages::AskMessages;
-pub(crate) use table::{Flatten, Populate, Select, set_to_majority};
+pub(crate) use table::{Flatten, Populate, Select, majority};
+
+use crate::row::Row;
 
 /// One step of a pipeline.
 #[derive(Debug)]
@@ -26,6 +28,15 @@ pub(crate) struct Block {
     pub(crate) drop_columns: Vec<String>,
     /// Of rows with the same values in these columns only the first is kept; empty keeps all.
     pub(crate) drop_duplicates: Vec<String>,
+}
+
+impl Block {
+    /// Removes the columns that the block does not hand on.
+    pub(crate) fn drop_columns_of(&self, row: &mut Row) {
+        if !self.drop_columns.is_empty() {
+            row.retain(|column, _| !self.drop_columns.contains(column));
+        }
+    }
 }
 
 /// What a block does.

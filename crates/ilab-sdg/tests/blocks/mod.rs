@@ -12,7 +12,7 @@ use ilab_sdg::{GenerateError, GenerateOptions};
 use crate::scripted::Scripted;
 use crate::{options, run};
 
-const BLOCKS: &str = r#"
+pub const BLOCKS: &str = r#"
 version: "1.0"
 blocks:
   - name: note the kind
@@ -72,7 +72,7 @@ fn write_pipeline(folder: &Path, freeform: &str) {
 }
 
 /// Only the skill without a text, through these blocks.
-fn options_with(folder: &Path, blocks: &str) -> GenerateOptions {
+pub fn options_with(folder: &Path, blocks: &str) -> GenerateOptions {
     let pipeline = folder.join("pipeline");
     write_pipeline(&pipeline, blocks);
     let mut options = GenerateOptions {
@@ -86,7 +86,7 @@ fn options_with(folder: &Path, blocks: &str) -> GenerateOptions {
 }
 
 /// Asks back, and scores drafts with 2, some with 1.
-fn teacher() -> Arc<Scripted> {
+pub fn teacher() -> Arc<Scripted> {
     Scripted::new(|prompt, seed| {
         let text = match prompt {
             "Say something." => format!("Something {}", seed % 2),

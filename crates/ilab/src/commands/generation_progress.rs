@@ -19,7 +19,7 @@ pub(crate) struct GenerationProgress {
 
 struct State {
     progress: Progress,
-    n_planned: usize,
+    n_planned: u64,
     n_answered: usize,
     n_from_journal: usize,
 }
@@ -63,9 +63,9 @@ impl Observer for GenerationProgress {
                 counted(n_documents, "document"),
                 counted(n_chunks, "chunk")
             )),
-            Event::Planned { n_answers } => {
-                state.n_planned += n_answers;
-                let total = state.n_planned as u64;
+            Event::Planned { change } => {
+                state.n_planned = state.n_planned.saturating_add_signed(change);
+                let total = state.n_planned;
                 state.progress.set_total(total);
             }
             Event::Answered {

@@ -15,18 +15,6 @@ use crate::starter::word;
 /// One prompt; sometimes the user goes on asking for more.
 pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sample, PromptError> {
     let n_facts = rng.between(3, 9);
-    let document = loop {
-        let document = document::any(rng, grammar, n_facts);
-        let n_askable = document
-            .subjects
-            .iter()
-            .flat_map(|s| &s.facts)
-            .filter(|f| f.is_askable())
-            .count();
-        if n_askable >= 2 {
-            break document;
-        }
-    };
     let style = AnswerStyle::draw(rng);
     // A question in the words of the sentence is one that the document answers; a small writer strays with others.
     let wording = if rng.chance(0.6) {
@@ -34,7 +22,14 @@ pub fn sample(rng: &mut Rng, grammar: &Grammar, prompts: &Prompts) -> Result<Sam
     } else {
         Wording::Free
     };
-    let mut targets = document.questions(rng, style, wording);
+    let (document, mut targets) = loop {
+        let document = document::any(rng, grammar, n_facts);
+        let mut targets = document.questions(rng, style, wording);
+        targets.retain(QuestionAnswer::is_question);
+        if targets.len() >= 2 {
+            break (document, targets);
+        }
+    };
     let examples = examples(rng, grammar, &document, (style, wording), &mut targets);
     let outline = outline(rng, &document.subjects[0].entity);
     let domain = domain(rng, grammar, document.kind());
@@ -98,6 +93,7 @@ fn examples(
         let facts = other.subjects[0].facts.iter().filter(|f| f.is_askable());
         let asked: Vec<QuestionAnswer> = facts
             .map(|f| document::ask(rng, f, entity, style, wording))
+            .filter(QuestionAnswer::is_question)
             .collect();
         let missing = 3 - examples.len();
         examples.extend(asked.into_iter().take(missing));

@@ -1,0 +1,350 @@
+//! Rows of all leaves on their way through the blocks of their pipelines, all at once.
+//!
+//! A row goes on the moment its answers are there: it waits for others only where a block looks at all rows of its leaf. Rows
+//! that have come furthest go first, so few are on their way at any time. Each carries its [`Place`], so what came back first
+//! decides nothing about the result.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use crate::block::{Block, BlockKind, majority};
+use crate::drops::{DropReason, DroppedSample, Drops};
+use crate::error::GenerateError;
+use crate::observer::{Event, Observer};
+use crate::pipeline::Pipeline;
+use crate::row::{self, Row};
+use crate::run::{Dropped, Made, Run};
+
+/// Rows that go through one pipeline together.
+pub(crate) struct Part<'p> {
+    /// The leaf that they are from.
+    pub(crate) leaf: &'p str,
+    pub(crate) pipeline: &'p Pipeline,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What became of a part.
+#[derive(Debug, Default)]
+pub(crate) struct Produced {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) drops: Drops,
+    /// Answers that were asked for.
+    pub(crate) n_answers: usize,
+}
+
+/// Sends all parts through their pipelines, at most `max_in_flight` rows at a time; what became of each, in the same order.
+pub(crate) async fn flow(
+    run: &Run<'_>,
+    parts: Vec<Part<'_>>,
+    max_in_flight: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<Produced>, GenerateError> {
+    let mut flow = Flow::new(run, parts, observer);
+    let mut visits = FuturesUnordered::new();
+    loop {
+        while visits.len() < max_in_flight.max(1)
+            && let Some(traveller) = flow.ready.pop()
+        {
+            let track = &flow.tracks[traveller.at.track];
+            let block = track.steps[traveller.at.step].block();
+            visits.push(visit(run, track.leaf, block, traveller));
+        }
+        let Some(visited) = visits.next().await else {
+            return Ok(flow.tracks.into_iter().map(Track::finish).collect());
+        };
+        let (at, made) = visited?;
+        flow.arrive(&at, made);
+    }
+}
+
+async fn visit(
+    run: &Run<'_>,
+    leaf: &str,
+    block: &Block,
+    traveller: Traveller,
+) -> Result<(Position, Made), GenerateError> {
+    let Traveller { at, iteration, row } = traveller;
+    let made = run.visit(block, leaf, row, iteration).await?;
+    Ok((at, made))
+}
+
+/// Where a row stands among the others: compared from left to right.
+///
+/// All rows at the same step have places of the same length.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Vec<u32>);
+
+impl Place {
+    /// After all that stood below a smaller number.
+    fn under(&self, number: u32) -> Self {
+        let mut place = vec![number];
+        place.extend(&self.0);
+        Self(place)
+    }
+
+    /// One of several that take the place of this one.
+    fn followed_by(&self, number: u32) -> Self {
+        let mut place = self.0.clone();
+        place.push(number);
+        Self(place)
+    }
+}
+
+/// Where a row is on its way.
+#[derive(Debug)]
+struct Position {
+    track: usize,
+    step: usize,
+    place: Place,
+}
+
+/// A row in front of a block.
+#[derive(Debug)]
+struct Traveller {
+    at: Position,
+    /// Which repetition of the block this is.
+    iteration: u32,
+    row: Row,
+}
+
+/// What rows of a part go through.
+#[derive(Debug, Clone, Copy)]
+enum Step<'p> {
+    /// Each row for itself.
+    Each(&'p Block),
+    /// All of them, when the last has come.
+    All(&'p Block),
+}
+
+impl<'p> Step<'p> {
+    fn block(self) -> &'p Block {
+        match self {
+            Self::Each(block) | Self::All(block) => block,
+        }
+    }
+
+    fn of(block: &'p Block) -> impl Iterator<Item = Self> {
+        let is_majority = matches!(block.kind, BlockKind::Majority { .. });
+        let each = !is_majority || block.n_iterations > 1;
+        let all = is_majority || !block.drop_duplicates.is_empty();
+        let each = each.then_some(Self::Each(block));
+        each.into_iter().chain(all.then_some(Self::All(block)))
+    }
+}
+
+/// A part on its way.
+struct Track<'p> {
+    leaf: &'p str,
+    steps: Vec<Step<'p>>,
+    /// For each step, the answers that a row in front of it can be expected to need until the end; 0 behind the last.
+    expected: Vec<i64>,
+    /// Rows that are ready or being visited.
+    n_travelling: usize,
+    /// Rows in front of a step for all, which is `gathered_at`.
+    gathered: Vec<(Place, Row)>,
+    gathered_at: usize,
+    finished: Vec<(Place, Row)>,
+    dropped: Vec<(usize, Place, DroppedSample)>,
+    n_answers: usize,
+}
+
+impl<'p> Track<'p> {
+    fn new(part: &Part<'p>, run: &Run<'_>) -> Self {
+        let steps: Vec<Step<'p>> = part.pipeline.blocks.iter().flat_map(Step::of).collect();
+        let mut expected = vec![0; steps.len() + 1];
+        for (index, step) in steps.iter().enumerate().rev() {
+            expected[index] = match step {
+                Step::All(_) => expected[index + 1],
+                Step::Each(block) => {
+                    let (n_answers, n_rows) = run.expected(block);
+                    let each = i64::from(n_answers) + i64::from(n_rows) * expected[index + 1];
+                    i64::from(block.n_iterations) * each
+                }
+            };
+        }
+        Self {
+            leaf: part.leaf,
+            steps,
+            expected,
+            n_travelling: 0,
+            gathered: Vec::new(),
+            gathered_at: 0,
+            finished: Vec::new(),
+            dropped: Vec::new(),
+            n_answers: 0,
+        }
+    }
+
+    /// What a step for all leaves of the rows.
+    fn all(&mut self, step: usize, mut rows: Vec<(Place, Row)>) -> Vec<(Place, Row)> {
+        rows.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let block = self.steps[step].block();
+        if let BlockKind::Majority { column } = &block.kind {
+            let values = rows.iter().filter_map(|(_, row)| row.get(column));
+            let winner = majority(values).cloned();
+            for (_, row) in &mut rows {
+                if let Some(winner) = &winner {
+                    row.insert(column.clone(), winner.clone());
+                }
+                block.drop_columns_of(row);
+            }
+        }
+        let columns = &block.drop_duplicates;
+        if columns.is_empty() {
+            return rows;
+        }
+        let mut seen = HashSet::new();
+        let mut kept = Vec::with_capacity(rows.len());
+        for (place, row) in rows {
+            let values: Vec<_> = columns
+                .iter()
+                .map(|column| row::text(&row, column))
+                .collect();
+            let text = values.join("\n");
+            let values: Vec<String> = values.into_iter().map(Cow::into_owned).collect();
+            if seen.insert(values) {
+                kept.push((place, row));
+            } else {
+                let mut drops = Drops::default();
+                let mut dropped = Dropped {
+                    leaf: self.leaf,
+                    block: &block.name,
+                    drops: &mut drops,
+                };
+                dropped.add(DropReason::Duplicate, 1, text);
+                self.drop_all(step, &place, drops);
+            }
+        }
+        kept
+    }
+
+    fn drop_all(&mut self, step: usize, place: &Place, drops: Drops) {
+        let tagged = drops.0.into_iter().map(|drop| (step, place.clone(), drop));
+        self.dropped.extend(tagged);
+    }
+
+    fn finish(mut self) -> Produced {
+        self.finished
+            .sort_by(|(left, _), (right, _)| left.cmp(right));
+        self.dropped
+            .sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
+        Produced {
+            rows: self.finished.into_iter().map(|(_, row)| row).collect(),
+            drops: Drops(self.dropped.into_iter().map(|(.., drop)| drop).collect()),
+            n_answers: self.n_answers,
+        }
+    }
+}
+
+/// Everything on its way.
+struct Flow<'f, 'p> {
+    observer: &'f dyn Observer,
+    tracks: Vec<Track<'p>>,
+    /// Rows that wait to be visited; the last one is next.
+    ready: Vec<Traveller>,
+}
+
+impl<'f, 'p> Flow<'f, 'p> {
+    fn new(run: &Run<'_>, parts: Vec<Part<'p>>, observer: &'f dyn Observer) -> Self {
+        let tracks = parts.iter().map(|part| Track::new(part, run));
+        let mut flow = Self {
+            observer,
+            tracks: tracks.collect(),
+            ready: Vec::new(),
+        };
+        for (track, part) in parts.into_iter().enumerate().rev() {
+            flow.plan(flow.tracks[track].expected[0] * part.rows.len() as i64);
+            let placed = (0..).map(|number| Place(vec![number])).zip(part.rows);
+            flow.move_to(track, 0, placed.collect());
+            flow.settle(track);
+        }
+        flow
+    }
+
+    /// Puts rows in front of a step, the first of them next.
+    fn move_to(&mut self, track_index: usize, step: usize, rows: Vec<(Place, Row)>) {
+        let track = &mut self.tracks[track_index];
+        match track.steps.get(step) {
+            None => track.finished.extend(rows),
+            Some(Step::All(_)) => {
+                track.gathered.extend(rows);
+                track.gathered_at = step;
+            }
+            Some(Step::Each(block)) => {
+                for iteration in (0..block.n_iterations).rev() {
+                    for (place, row) in rows.iter().rev() {
+                        track.n_travelling += 1;
+                        let place = match block.n_iterations {
+                            1 => place.clone(),
+                            _ => place.under(iteration),
+                        };
+                        self.ready.push(Traveller {
+                            at: Position {
+                                track: track_index,
+                                step,
+                                place,
+                            },
+                            iteration,
+                            row: row.clone(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A block is done with a row.
+    fn arrive(&mut self, at: &Position, made: Made) {
+        let Position {
+            track,
+            step,
+            ref place,
+        } = *at;
+        let is_flat = matches!(
+            self.tracks[track].steps[step].block().kind,
+            BlockKind::Flatten(_)
+        );
+        let placed = |(number, row)| match is_flat {
+            true => (place.under(number), row),
+            false => (place.followed_by(number), row),
+        };
+        let rows: Vec<_> = (0..).zip(made.rows).map(placed).collect();
+        let on_track = &mut self.tracks[track];
+        on_track.n_travelling -= 1;
+        on_track.n_answers += made.n_answers;
+        on_track.drop_all(step, place, made.drops);
+        let expected =
+            on_track.expected[step] / i64::from(on_track.steps[step].block().n_iterations);
+        let change =
+            made.n_answers as i64 + rows.len() as i64 * on_track.expected[step + 1] - expected;
+        self.plan(change);
+        self.move_to(track, step + 1, rows);
+        self.settle(track);
+    }
+
+    /// Lets the rows of a part through a step for all once none of them is on its way to it.
+    fn settle(&mut self, track_index: usize) {
+        loop {
+            let track = &mut self.tracks[track_index];
+            if track.n_travelling > 0 || track.gathered.is_empty() {
+                return;
+            }
+            let step = track.gathered_at;
+            let before = std::mem::take(&mut track.gathered);
+            let n_before = before.len();
+            let rows = track.all(step, before);
+            let change = (rows.len() as i64 - n_before as i64) * track.expected[step + 1];
+            self.plan(change);
+            self.move_to(track_index, step + 1, rows);
+        }
+    }
+
+    fn plan(&self, change: i64) {
+        if change != 0 {
+            self.observer.event(Event::Planned { change });
+        }
+    }
+}
