@@ -57,8 +57,8 @@ pub enum GrammarError {
         /// The slot.
         slot: String,
     },
-    /// A question without a question mark.
-    #[error("{file}:{line}: the question does not end with a question mark")]
+    /// A question without a question mark, or an order without a full stop.
+    #[error("{file}:{line}: the question ends with neither a question mark nor a full stop")]
     QuestionMark {
         /// The file.
         file: String,

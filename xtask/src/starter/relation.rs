@@ -1,7 +1,7 @@
 //! Relations: how a fact is stated, asked for and answered, read from `xtask/starter/{encyclopedia,relations}/*.txt`.
 //!
 //! A file is a list of blocks. `[SUBJECT relation VALUE]` starts one; then each line is a statement (`s`), a
-//! statement with a pronoun (`p`), a line of a list (`l`), a question (`q`) or an answer (`a`). Frames have slots:
+//! statement with a pronoun (`p`), a line of a list (`l`), a question or an order (`q`) or an answer (`a`). Frames have slots:
 //! `{X}` the subject, `{V}` the value, pronouns, and random words of [`FILLERS`]. A filler keeps its word within one
 //! fact.
 

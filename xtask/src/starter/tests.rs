@@ -168,8 +168,8 @@ fn a_wrong_relation_file_is_refused_with_its_line() {
         "f.txt:2: unknown slot `{Z}`",
     );
     check(
-        "[place x year]\nq When {X}.",
-        "f.txt:2: the question does not end with a question mark",
+        "[place x year]\nq When {X}",
+        "f.txt:2: the question ends with neither a question mark nor a full stop",
     );
     check(
         "[place x year]\nz",
