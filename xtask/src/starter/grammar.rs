@@ -39,8 +39,8 @@ impl Grammar {
         self
     }
 
-    /// Facts that can be told of one subject of this kind, all in one manner: mostly what is particular to the kind, each
-    /// relation once.
+    /// Facts that can be told of one subject of this kind, all in one manner, each relation once: mostly what is said of
+    /// things of the kind, not of anything at all.
     pub fn facts(&self, rng: &mut Rng, kind: &str, n: usize) -> Vec<Fact<'_>> {
         let manner = if rng.chance(self.artful_share) {
             Manner::Artful
@@ -51,12 +51,12 @@ impl Grammar {
             .relations
             .iter()
             .filter(|r| r.manner == manner && r.fits(kind))
-            .partition(|r| r.subject != kind);
+            .partition(|r| r.subject == "any");
         let generic_share = match (generic.is_empty(), particular.is_empty()) {
             (true, true) => return Vec::new(),
             (true, false) => 0.0,
             (false, true) => 1.0,
-            (false, false) => 0.4,
+            (false, false) => 0.33,
         };
         let mut facts: Vec<Fact<'_>> = Vec::new();
         let mut tries = 0;
@@ -91,7 +91,7 @@ macro_rules! relation_files {
 
 /// Files whose statements are plain, as in an encyclopedia for children.
 const PLAIN_FILES: &[(&str, &str)] = relation_files!("encyclopedia":
-    "random" "animal" "book" "building" "custom" "drink" "event" "festival" "food" "game" "machine" "object"
+    "random" "thing" "animal" "book" "building" "custom" "drink" "event" "festival" "food" "game" "machine" "object"
     "organisation" "person" "place" "plant" "song" "star" "substance" "vehicle"
 );
 
