@@ -3,6 +3,8 @@
 //! `cargo run --release -p ilab-sdg --example own_time -- knowledge 20 0`: rows of a knowledge leaf (a multiple of 5), then the
 //! milliseconds that the teacher takes for an answer. With `grounded` it is a skill with texts, whose rows are always 5.
 
+#![allow(clippy::print_stdout, reason = "a measurement prints its figures")]
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -108,6 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         chunk_tokens: 100,
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),
         max_in_flight: 64,
+        keeps_going: true,
         seed: 1,
         system_prompt: String::new(),
         teacher_identity: None,

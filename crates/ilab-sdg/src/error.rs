@@ -50,6 +50,16 @@ pub enum GenerateError {
         #[source]
         source: CompletionError,
     },
+    /// Nearly all of the first samples were left out.
+    #[error("only {n_kept} of the first {n_judged} samples are usable")]
+    Unfit {
+        /// Samples that passed.
+        n_kept: usize,
+        /// Samples that were looked at.
+        n_judged: usize,
+        /// Some that were left out.
+        examples: Drops,
+    },
     /// Not one sample passed the checks.
     #[error("nothing usable was generated: all {} samples were left out", drops.n_samples())]
     NothingKept {
@@ -86,6 +96,13 @@ impl Hint for GenerateError {
             }
             Self::Journal(error) => error.hints(),
             Self::Teacher { source, .. } => source.hints(),
+            Self::Unfit { examples, .. } => {
+                let reason = examples
+                    .main_reason()
+                    .map(|reason| reason.remedy().to_owned());
+                let go_on = "`--keep-going` goes on all the same; answers so far are kept";
+                reason.into_iter().chain([go_on.to_owned()]).collect()
+            }
             Self::NothingKept { drops } => {
                 let reason = drops.main_reason();
                 reason

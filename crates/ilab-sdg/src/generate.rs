@@ -1,29 +1,29 @@
 //! A whole run: leaves of a taxonomy in, a dataset out.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ilab_base::atomic::StagedDir;
 use ilab_base::cancel::Cancel;
-use ilab_documents::chunk::{Budget, TokenCounter};
-use ilab_documents::source::DocumentError;
+use ilab_documents::chunk::TokenCounter;
 use ilab_openai::completer::Completer;
 use ilab_taxonomy::TaxonomyLeaf;
 use serde::Serialize;
 
-use crate::block::{AskSettings, BlockKind};
+use crate::block::AskSettings;
 use crate::dataset::{self, Contents, LeafResult, RunFiles};
 use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::journal::Journal;
 use crate::observer::{Event, Observer};
-use crate::pipeline::{PipelineSource, Pipelines, RowKind, fingerprint};
-use crate::question;
+use crate::pipeline::{PipelineSource, Pipelines, RowKind};
+use crate::prepare::Prepared;
+use crate::question::{self, Generated};
 use crate::run::{Dropped, Run};
-use crate::samples::{self, Leaf};
-use crate::scheduler::{self, Part, Produced};
+use crate::samples::Leaf;
+use crate::scheduler::{self, Limits, Produced};
 use crate::teacher::Teacher;
+use crate::watch::Watch;
 
 /// The longest chunk of a document, in tokens.
 pub const CHUNK_TOKENS: usize = 500;
@@ -53,6 +53,8 @@ pub struct GenerateOptions {
     pub count_tokens: Arc<TokenCounter>,
     /// At most this many requests wait for an answer at a time.
     pub max_in_flight: usize,
+    /// Go on even when nearly all of the first answers are unusable.
+    pub keeps_going: bool,
     /// The same seed gives the same dataset.
     pub seed: u64,
     /// The system turn of training samples; none when empty.
@@ -118,12 +120,7 @@ pub async fn generate(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Summary, GenerateError> {
-    if options.leaves.is_empty() {
-        return Err(GenerateError::NoLeaves);
-    }
-    let pipelines = Pipelines::load(&options.pipeline)?;
-    let leaves = read_leaves(options, observer, cancel)?;
-    check_prompts(&pipelines, &leaves)?;
+    let prepared = Prepared::new(options, observer, cancel)?;
     let journal = Journal::open(&options.output_dir)?;
     let identity = options.teacher_identity.as_deref();
     let teacher = Teacher::new(
@@ -136,123 +133,38 @@ pub async fn generate(
     );
     let run = Run {
         teacher: &teacher,
-        settings: AskSettings {
-            scale_factor: options.scale_factor,
-            temperature: options.temperature,
-            max_tokens: options.max_tokens,
-        },
+        settings: AskSettings::of(options),
         seed: options.seed,
     };
-    let parts = leaves.iter().flat_map(|leaf| {
-        leaf.rows.iter().map(|(kind, rows)| Part {
-            leaf: &leaf.name,
-            pipeline: pipelines.of(*kind),
-            rows: rows.clone(),
-        })
-    });
-    let produced = scheduler::flow(&run, parts.collect(), options.max_in_flight, observer).await?;
-    observer.event(Event::Writing);
-    let finished = finish(leaves, produced);
-    let n_requests = teacher.n_kept();
-    summarise(options, &pipelines, &journal, finished, n_requests)
-}
-
-/// Looks for what would stop a run before anything is asked, without a teacher: no leaves, a pipeline or documents that
-/// cannot be used. Repositories are cloned on the way, so that [`generate()`] finds them.
-///
-/// # Errors
-/// As [`generate()`].
-pub fn check(
-    leaves: &[TaxonomyLeaf],
-    pipeline: &PipelineSource,
-    repositories: &Path,
-    observer: &dyn Observer,
-    cancel: &Cancel,
-) -> Result<(), GenerateError> {
-    if leaves.is_empty() {
-        return Err(GenerateError::NoLeaves);
-    }
-    Pipelines::load(pipeline)?;
-    for leaf in leaves {
-        cancel.check()?;
-        samples::documents(leaf, repositories, observer, cancel)
-            .map_err(|source| documents_error(leaf, source, cancel))?;
-    }
-    Ok(())
-}
-
-/// Ctrl-C at a terminal reaches git as well, which then fails.
-fn documents_error(leaf: &TaxonomyLeaf, source: DocumentError, cancel: &Cancel) -> GenerateError {
-    if cancel.is_cancelled() {
-        return GenerateError::Cancelled;
-    }
-    GenerateError::Documents {
-        leaf: leaf.path.display().to_string(),
-        source,
-    }
-}
-
-/// A leaf at the end of its pipelines.
-struct Finished {
-    result: LeafResult,
-    drops: Drops,
-    n_answers: usize,
-}
-
-fn read_leaves(
-    options: &GenerateOptions,
-    observer: &dyn Observer,
-    cancel: &Cancel,
-) -> Result<Vec<Leaf>, GenerateError> {
-    let budget = Budget {
-        n_tokens: options.chunk_tokens,
-        count: &*options.count_tokens,
+    let watch = (!options.keeps_going).then(Watch::default);
+    let limits = Limits {
+        max_in_flight: options.max_in_flight,
+        watch,
     };
-    let mut names = HashSet::new();
-    let mut leaves = Vec::new();
-    for leaf in &options.leaves {
-        cancel.check()?;
-        let name = unique_name(leaf, &mut names);
-        let documents = samples::documents(leaf, &options.repositories, observer, cancel)
-            .map_err(|source| documents_error(leaf, source, cancel))?;
-        let read = samples::leaf(leaf, name, documents, budget, observer);
-        if read.n_rows() == 0 {
-            return Err(GenerateError::NoText {
-                leaf: leaf.path.display().to_string(),
-            });
-        }
-        leaves.push(read);
-    }
-    Ok(leaves)
+    let produced = scheduler::flow(&run, prepared.parts(usize::MAX), limits, observer).await;
+    teacher.keep_speed()?;
+    let produced = produced?;
+    observer.event(Event::Writing);
+    let Prepared { pipelines, leaves } = prepared;
+    let finished = finish(&leaves, produced);
+    let results = leaves.into_iter().zip(finished);
+    let n_requests = teacher.n_kept();
+    summarise(options, &pipelines, &journal, results, n_requests)
 }
 
-/// `a/b_c` and `a_b/c` have the same name in datasets; the second gets a hash of its path.
-fn unique_name(leaf: &TaxonomyLeaf, names: &mut HashSet<String>) -> String {
-    let mut name = leaf.leaf_node_path.clone();
-    if names.contains(&name) {
-        let hash = fingerprint([leaf.leaf_path.as_bytes()]);
-        name = format!("{name}_{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
-    }
-    names.insert(name.clone());
-    name
-}
-
-/// Fills in one row of every first prompt, so that a variable that no row has is told before anything is asked.
-fn check_prompts(pipelines: &Pipelines, leaves: &[Leaf]) -> Result<(), GenerateError> {
-    for (kind, rows) in leaves.iter().flat_map(|leaf| &leaf.rows) {
-        if let (Some(first), Some(row)) = (pipelines.of(*kind).blocks.first(), rows.first())
-            && let BlockKind::Ask(ask) = &first.kind
-        {
-            ask.prompt(row)?;
-        }
-    }
-    Ok(())
+/// What a leaf has at the end of its pipelines.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) questions: Vec<Generated>,
+    pub(crate) drops: Drops,
+    /// Answers that were asked for.
+    pub(crate) n_answers: usize,
 }
 
 /// Turns what came out of the pipelines into questions, leaf by leaf.
-fn finish(leaves: Vec<Leaf>, produced: Vec<Produced>) -> Vec<Finished> {
+pub(crate) fn finish(leaves: &[Leaf], produced: Vec<Produced>) -> Vec<Finished> {
     let mut produced = produced.into_iter();
-    let finish = |leaf: Leaf| {
+    let finish = |leaf: &Leaf| {
         let mut drops = Drops::default();
         let mut rows = Vec::new();
         let mut n_answers = 0;
@@ -263,44 +175,42 @@ fn finish(leaves: Vec<Leaf>, produced: Vec<Produced>) -> Vec<Finished> {
         }
         let mut dropped = Dropped {
             leaf: &leaf.name,
-            block: "checks",
+            block: question::CHECKS,
             drops: &mut drops,
         };
         let questions = question::questions(rows, &leaf.seeds, &mut dropped);
         Finished {
-            result: LeafResult { leaf, questions },
+            questions,
             drops,
             n_answers,
         }
     };
-    leaves.into_iter().map(finish).collect()
+    leaves.iter().map(finish).collect()
 }
 
 fn summarise(
     options: &GenerateOptions,
     pipelines: &Pipelines,
     journal: &Journal,
-    finished: Vec<Finished>,
+    finished: impl Iterator<Item = (Leaf, Finished)>,
     n_requests: usize,
 ) -> Result<Summary, GenerateError> {
     let mut drops = Drops::default();
     let mut leaves = Vec::new();
     let mut results = Vec::new();
-    for Finished {
-        result,
-        drops: of_leaf,
-        n_answers,
-    } in finished
-    {
+    for (leaf, finished) in finished {
         leaves.push(LeafSummary {
-            leaf_path: result.leaf.leaf_path.clone(),
-            n_rows: result.leaf.n_rows(),
-            n_answers,
-            n_samples: result.questions.len(),
-            n_dropped: of_leaf.n_samples(),
+            leaf_path: leaf.leaf_path.clone(),
+            n_rows: leaf.n_rows(),
+            n_answers: finished.n_answers,
+            n_samples: finished.questions.len(),
+            n_dropped: finished.drops.n_samples(),
         });
-        drops.0.extend(of_leaf.0);
-        results.push(result);
+        drops.0.extend(finished.drops.0);
+        results.push(LeafResult {
+            leaf,
+            questions: finished.questions,
+        });
     }
     journal.keep_drops(&options.started.directory, &drops)?;
     if leaves.iter().all(|leaf| leaf.n_samples == 0) {

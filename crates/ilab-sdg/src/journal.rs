@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ilab_base::hint::Hint;
-use ilab_base::io::{self, IoError};
+use ilab_base::io::{self, IoError, WithPath as _};
 use ilab_openai::completer::{Completion, Request};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -39,6 +39,10 @@ const SCHEMA: &str = "
         n_samples INTEGER NOT NULL,
         text TEXT NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS speeds (
+        teacher TEXT PRIMARY KEY,
+        tokens_per_second REAL NOT NULL
+    ) WITHOUT ROWID;
 ";
 
 /// The journal cannot be used.
@@ -55,6 +59,12 @@ pub enum JournalError {
         /// What the database said.
         #[source]
         source: rusqlite::Error,
+    },
+    /// Another run is reading or writing it.
+    #[error("the journal `{}` is in use by another run", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is a database of something else.
     #[error("`{}` is a database, but no journal of this program", path.display())]
@@ -73,6 +83,8 @@ pub enum JournalError {
     },
 }
 
+const WAIT_HINT: &str = "another run is using it: wait for that, or take another `--output-dir`";
+
 impl Hint for JournalError {
     fn hints(&self) -> Vec<String> {
         match self {
@@ -85,11 +97,9 @@ impl Hint for JournalError {
             Self::Database { source, .. }
                 if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
             {
-                vec![
-                    "another run is using it: wait for that, or take another `--output-dir`"
-                        .to_owned(),
-                ]
+                vec![WAIT_HINT.to_owned()]
             }
+            Self::InUse { .. } => vec![WAIT_HINT.to_owned()],
             Self::Database { path, source } if is_unwritable(source) => vec![format!(
                 "check the owner and the mode of `{}`, or take another `--output-dir`",
                 path.parent().unwrap_or(path).display()
@@ -108,6 +118,33 @@ fn is_unwritable(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(CannotOpen | PermissionDenied | ReadOnly)
     )
+}
+
+/// Gives the journal in `folder` another name, which holds `suffix`, so that the next run starts without one: the new path,
+/// if there was a journal.
+///
+/// # Errors
+/// A journal that is no journal, or a folder that cannot be written.
+pub fn set_aside(folder: &Path, suffix: &str) -> Result<Option<PathBuf>, JournalError> {
+    let path = folder.join(FILE_NAME);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let journal = Journal::open(folder)?;
+    // Nothing may stay in the files beside it, which keep their names.
+    let merged = journal
+        .lock()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, i64>(0)
+        })
+        .map_err(|source| journal.database(source))?;
+    if merged != 0 {
+        return Err(JournalError::InUse { path });
+    }
+    drop(journal);
+    let aside = folder.join(format!("journal_{suffix}.sqlite"));
+    std::fs::rename(&path, &aside).with_path("rename", &path)?;
+    Ok(Some(aside))
 }
 
 /// What an answer depends on.
@@ -189,6 +226,33 @@ impl Journal {
     /// Keeps the drop report of a run.
     pub(crate) fn keep_drops(&self, run: &str, drops: &Drops) -> Result<(), JournalError> {
         insert_drops(&mut self.lock(), run, drops).map_err(|source| self.database(source))
+    }
+
+    /// Keeps how many tokens a second a teacher wrote in its last run.
+    pub(crate) fn keep_speed(
+        &self,
+        teacher: &str,
+        tokens_per_second: f64,
+    ) -> Result<(), JournalError> {
+        self.lock()
+            .execute(
+                "INSERT OR REPLACE INTO speeds (teacher, tokens_per_second) VALUES (?1, ?2)",
+                params![teacher, tokens_per_second],
+            )
+            .map_err(|source| self.database(source))?;
+        Ok(())
+    }
+
+    /// What [`Journal::keep_speed`] kept.
+    pub(crate) fn speed(&self, teacher: &str) -> Result<Option<f64>, JournalError> {
+        self.lock()
+            .query_row(
+                "SELECT tokens_per_second FROM speeds WHERE teacher = ?1",
+                [teacher],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|source| self.database(source))
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

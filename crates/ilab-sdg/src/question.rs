@@ -10,6 +10,9 @@ use crate::samples::SeedQuestion;
 /// Column with question and answer in one text, which the `simple` pipelines produce.
 const OUTPUT: &str = "output";
 
+/// What drop reports call the checks in this file.
+pub(crate) const CHECKS: &str = "checks";
+
 /// A generated question with its answer and the row that they come from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Generated {
@@ -47,6 +50,14 @@ pub(crate) fn questions(
         }
     }
     kept
+}
+
+/// Whether a row holds a question with an answer; if not, why not and what it holds.
+pub(crate) fn form(row: &Row) -> Result<(), (DropReason, String)> {
+    match split(row) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err((reason, row::text(row, OUTPUT).into_owned())),
+    }
 }
 
 /// The same words about another text are another question.

@@ -51,7 +51,16 @@ impl Run<'_> {
             BlockKind::Ask(ask) => self.ask(ask, &row, &mut asked).await?,
             BlockKind::Messages(chat) => self.chat(chat, &row, &mut asked).await?,
             BlockKind::Flatten(flatten) => flatten.apply(&row),
-            other => changed(other, row, &mut dropped).into_iter().collect(),
+            other => {
+                let mut row = row;
+                match changed(other, &mut row) {
+                    None => vec![row],
+                    Some(reason) => {
+                        dropped.add(reason, 1, last_text(&row));
+                        Vec::new()
+                    }
+                }
+            }
         };
         for row in &mut rows {
             block.drop_columns_of(row);
@@ -68,7 +77,7 @@ impl Run<'_> {
         match &block.kind {
             BlockKind::Ask(ask) => {
                 let n_answers = ask.n_answers(self.settings);
-                (n_answers, n_answers)
+                (n_answers, n_answers * ask.n_parts())
             }
             BlockKind::Messages(chat) => (chat.sampling.n_choices(), 1),
             BlockKind::Flatten(flatten) => (0, flatten.columns.len() as u32),
@@ -209,36 +218,21 @@ fn parsed(ask: &Ask, row: &Row, choice: &Choice, dropped: &mut Dropped<'_>) -> V
     rows
 }
 
-/// The row behind a block that only changes rows or sorts them out.
-fn changed(kind: &BlockKind, mut row: Row, dropped: &mut Dropped<'_>) -> Option<Row> {
-    let reason = match kind {
-        BlockKind::Filter(filter) => (!filter.keeps(&mut row)).then_some(DropReason::Filtered),
-        BlockKind::Populate(files) => (!files.apply(&mut row)).then_some(DropReason::NoChoice),
-        BlockKind::Select(select) => (!select.apply(&mut row)).then_some(DropReason::NoChoice),
-        BlockKind::Combine(combine) => {
-            combine.apply(&mut row);
-            None
-        }
-        BlockKind::Duplicate(pairs) => {
-            pairs.duplicate(&mut row);
-            None
-        }
-        BlockKind::Rename(pairs) => {
-            pairs.rename(&mut row);
-            None
-        }
+/// What a block does that only changes rows or sorts them out: why the row is left out, if it is.
+pub(crate) fn changed(kind: &BlockKind, row: &mut Row) -> Option<DropReason> {
+    match kind {
+        BlockKind::Filter(filter) => return (!filter.keeps(row)).then_some(DropReason::Filtered),
+        BlockKind::Populate(files) => return (!files.apply(row)).then_some(DropReason::NoChoice),
+        BlockKind::Select(select) => return (!select.apply(row)).then_some(DropReason::NoChoice),
+        BlockKind::Combine(combine) => combine.apply(row),
+        BlockKind::Duplicate(pairs) => pairs.duplicate(row),
+        BlockKind::Rename(pairs) => pairs.rename(row),
         BlockKind::Ask(_)
         | BlockKind::Messages(_)
         | BlockKind::Flatten(_)
-        | BlockKind::Majority { .. } => None,
-    };
-    match reason {
-        Some(reason) => {
-            dropped.add(reason, 1, last_text(&row));
-            None
-        }
-        None => Some(row),
+        | BlockKind::Majority { .. } => {}
     }
+    None
 }
 
 /// What a person recognises a row by: its newest text.

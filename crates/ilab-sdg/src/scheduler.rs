@@ -17,6 +17,7 @@ use crate::observer::{Event, Observer};
 use crate::pipeline::Pipeline;
 use crate::row::{self, Row};
 use crate::run::{Dropped, Made, Run};
+use crate::watch::Watch;
 
 /// Rows that go through one pipeline together.
 pub(crate) struct Part<'p> {
@@ -35,17 +36,26 @@ pub(crate) struct Produced {
     pub(crate) n_answers: usize,
 }
 
-/// Sends all parts through their pipelines, at most `max_in_flight` rows at a time; what became of each, in the same order.
+/// When a run waits and when it stops.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// At most so many rows are on their way to the teacher at a time.
+    pub(crate) max_in_flight: usize,
+    /// Stops the run when its first answers are no good.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// Sends all parts through their pipelines; what became of each, in the same order.
 pub(crate) async fn flow(
     run: &Run<'_>,
     parts: Vec<Part<'_>>,
-    max_in_flight: usize,
+    limits: Limits,
     observer: &dyn Observer,
 ) -> Result<Vec<Produced>, GenerateError> {
-    let mut flow = Flow::new(run, parts, observer);
+    let mut flow = Flow::new(run, parts, limits.watch, observer);
     let mut visits = FuturesUnordered::new();
     loop {
-        while visits.len() < max_in_flight.max(1)
+        while visits.len() < limits.max_in_flight.max(1)
             && let Some(traveller) = flow.ready.pop()
         {
             let track = &flow.tracks[traveller.at.track];
@@ -56,7 +66,7 @@ pub(crate) async fn flow(
             return Ok(flow.tracks.into_iter().map(Track::finish).collect());
         };
         let (at, made) = visited?;
-        flow.arrive(&at, made);
+        flow.arrive(&at, made)?;
     }
 }
 
@@ -221,6 +231,12 @@ impl<'p> Track<'p> {
         kept
     }
 
+    /// Whether no block changes a row any more after this step; those that look at all rows may still leave it out.
+    fn is_made_after(&self, step: usize) -> bool {
+        let mut rest = self.steps[step + 1..].iter();
+        rest.all(|step| matches!(step, Step::All(_)))
+    }
+
     fn drop_all(&mut self, step: usize, place: &Place, drops: Drops) {
         let tagged = drops.0.into_iter().map(|drop| (step, place.clone(), drop));
         self.dropped.extend(tagged);
@@ -242,16 +258,23 @@ impl<'p> Track<'p> {
 /// Everything on its way.
 struct Flow<'f, 'p> {
     observer: &'f dyn Observer,
+    watch: Option<Watch>,
     tracks: Vec<Track<'p>>,
     /// Rows that wait to be visited; the last one is next.
     ready: Vec<Traveller>,
 }
 
 impl<'f, 'p> Flow<'f, 'p> {
-    fn new(run: &Run<'_>, parts: Vec<Part<'p>>, observer: &'f dyn Observer) -> Self {
+    fn new(
+        run: &Run<'_>,
+        parts: Vec<Part<'p>>,
+        watch: Option<Watch>,
+        observer: &'f dyn Observer,
+    ) -> Self {
         let tracks = parts.iter().map(|part| Track::new(part, run));
         let mut flow = Self {
             observer,
+            watch,
             tracks: tracks.collect(),
             ready: Vec::new(),
         };
@@ -297,7 +320,7 @@ impl<'f, 'p> Flow<'f, 'p> {
     }
 
     /// A block is done with a row.
-    fn arrive(&mut self, at: &Position, made: Made) {
+    fn arrive(&mut self, at: &Position, made: Made) -> Result<(), GenerateError> {
         let Position {
             track,
             step,
@@ -313,6 +336,13 @@ impl<'f, 'p> Flow<'f, 'p> {
         };
         let rows: Vec<_> = (0..).zip(made.rows).map(placed).collect();
         let on_track = &mut self.tracks[track];
+        if let Some(watch) = &mut self.watch {
+            made.drops.0.iter().for_each(|drop| watch.dropped(drop));
+            if on_track.is_made_after(step) {
+                rows.iter()
+                    .for_each(|(_, row)| watch.finished(on_track.leaf, row));
+            }
+        }
         on_track.n_travelling -= 1;
         on_track.n_answers += made.n_answers;
         on_track.drop_all(step, place, made.drops);
@@ -323,6 +353,7 @@ impl<'f, 'p> Flow<'f, 'p> {
         self.plan(change);
         self.move_to(track, step + 1, rows);
         self.settle(track);
+        self.watch.as_ref().map_or(Ok(()), Watch::check)
     }
 
     /// Lets the rows of a part through a step for all once none of them is on its way to it.

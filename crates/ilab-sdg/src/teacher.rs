@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ilab_base::cancel::Cancel;
 use ilab_openai::completer::{Completer, Completion, CompletionError, Request};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::error::GenerateError;
-use crate::journal::{Journal, Key};
+use crate::journal::{Journal, JournalError, Key};
 use crate::observer::{Event, Observer};
 
 /// How often a waiting request looks whether it was cancelled.
@@ -38,6 +38,15 @@ pub(crate) struct Teacher<'run> {
     permits: Semaphore,
     asked: Mutex<HashMap<Key, Arc<OnceCell<Outcome>>>>,
     n_kept: AtomicUsize,
+    speed: Mutex<Speed>,
+}
+
+/// How fast the teacher has answered in this run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Speed {
+    first_request: Option<Instant>,
+    seconds: f64,
+    n_answer_tokens: u64,
 }
 
 impl<'run> Teacher<'run> {
@@ -62,7 +71,27 @@ impl<'run> Teacher<'run> {
             permits: Semaphore::new(max_in_flight.max(1)),
             asked: Mutex::default(),
             n_kept: AtomicUsize::new(0),
+            speed: Mutex::new(Speed {
+                first_request: None,
+                seconds: 0.0,
+                n_answer_tokens: 0,
+            }),
         }
+    }
+
+    /// Notes in the journal how many tokens a second the teacher wrote, if it was asked anything.
+    pub(crate) fn keep_speed(&self) -> Result<(), JournalError> {
+        let speed = *self.speed.lock().unwrap_or_else(PoisonError::into_inner);
+        if speed.n_answer_tokens == 0 || speed.seconds <= 0.0 {
+            return Ok(());
+        }
+        let tokens_per_second = speed.n_answer_tokens as f64 / speed.seconds;
+        self.journal.keep_speed(&self.identity, tokens_per_second)
+    }
+
+    /// Tokens a second in its last run, if it ever had one.
+    pub(crate) fn known_speed(&self) -> Result<Option<f64>, JournalError> {
+        self.journal.speed(&self.identity)
     }
 
     /// How many requests have their answer in the journal by now.
@@ -101,18 +130,27 @@ impl<'run> Teacher<'run> {
         Ok(outcome)
     }
 
+    fn note_speed(&self, n_answer_tokens: u32) {
+        let mut speed = self.speed.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = *speed.first_request.get_or_insert_with(Instant::now);
+        speed.seconds = start.elapsed().as_secs_f64();
+        speed.n_answer_tokens += u64::from(n_answer_tokens);
+    }
+
     async fn send(&self, key: Key, request: Request) -> Result<Outcome, GenerateError> {
         let _permit = self
             .permits
             .acquire()
             .await
             .map_err(|_| GenerateError::Cancelled)?;
+        self.note_speed(0);
         let answer = tokio::select! {
             answer = self.completer.complete(request.clone()) => answer,
             () = cancelled(self.cancel) => Err(CompletionError::Cancelled),
         };
         match answer {
             Ok(completion) => {
+                self.note_speed(completion.usage.completion_tokens);
                 self.journal
                     .keep(key, self.completer.model_id(), &request, &completion)?;
                 self.n_kept.fetch_add(1, Ordering::Relaxed);

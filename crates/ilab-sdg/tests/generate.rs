@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ahead;
 mod blocks;
 mod scheduling;
 mod scripted;
@@ -35,6 +36,7 @@ fn options(folder: &Path) -> GenerateOptions {
         chunk_tokens: 500,
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),
         max_in_flight: 4,
+        keeps_going: true,
         seed: 7,
         system_prompt: "Be brief.".to_owned(),
         teacher_identity: None,
@@ -421,6 +423,70 @@ fn nothing_usable_is_an_error_with_reasons() {
         panic!("{error:?}")
     };
     assert!(drops.by_reason().contains_key(&DropReason::NoQuestionMark));
+}
+
+#[test]
+fn a_teacher_that_does_not_follow_the_prompts_is_noticed_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = GenerateOptions {
+        keeps_going: false,
+        scale_factor: 30,
+        ..options(folder.path())
+    };
+    let said = "As a language model I like questions.";
+    let teacher = Scripted::new(move |_, _| Ok((said.to_owned(), FinishReason::Stop)));
+    let error = run(&options, &teacher).unwrap_err();
+    let GenerateError::Unfit {
+        n_kept,
+        n_judged,
+        examples,
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!((*n_kept, examples.0.len()), (0, 3));
+    assert!((40..=80).contains(n_judged), "{n_judged}");
+    assert!(examples.0.iter().all(|drop| drop.text == said));
+    let n_rows = 15 + 5 + 5;
+    assert!(
+        teacher.n_requests() < n_rows * 4,
+        "{}",
+        teacher.n_requests()
+    );
+    let hints = error.hints().join("; ");
+    assert!(
+        hints.contains("larger teacher") && hints.contains("--keep-going"),
+        "{hints}"
+    );
+    // What was asked is kept, also for a run that goes on all the same.
+    let n_requests = teacher.n_requests();
+    let going_on = GenerateOptions {
+        keeps_going: true,
+        ..options
+    };
+    assert!(matches!(
+        run(&going_on, &teacher),
+        Err(GenerateError::NothingKept { .. })
+    ));
+    assert_eq!(teacher.n_distinct_requests(), teacher.n_requests());
+    assert!(teacher.n_requests() > n_requests);
+}
+
+#[test]
+fn a_teacher_that_is_right_one_time_in_ten_may_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = GenerateOptions {
+        keeps_going: false,
+        ..options(folder.path())
+    };
+    let teacher = Scripted::new(|prompt, seed| {
+        let text = match seed % 10 {
+            0 => format!("What is {seed} in {}? It is so.", prompt.len()),
+            _ => "Hm.".to_owned(),
+        };
+        Ok((text, FinishReason::Stop))
+    });
+    assert!(run(&options, &teacher).unwrap().n_samples() > 5);
 }
 
 #[test]

@@ -98,6 +98,12 @@ impl Ask {
         }
     }
 
+    /// How many rows each answer should bring: as many as the prompt asks for, where the parser finds several.
+    pub(crate) fn n_parts(&self) -> u32 {
+        let n_samples = self.n_samples.filter(|_| self.parser.finds_parts());
+        n_samples.unwrap_or(1).max(1)
+    }
+
     /// How the answers to one prompt are shared out to requests.
     pub(crate) fn pieces(&self, settings: AskSettings) -> Vec<Piece> {
         let n_answers = self.n_answers(settings);

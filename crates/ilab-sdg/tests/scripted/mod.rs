@@ -68,6 +68,18 @@ impl Scripted {
         self.seen.lock().unwrap().iter().cloned().collect()
     }
 
+    /// The prompt of every distinct request.
+    pub fn prompts(&self) -> Vec<String> {
+        let prompt = |request: &String| {
+            let request: Request = serde_json::from_str(request).unwrap();
+            match request.prompt {
+                Prompt::Chat(messages) => messages[0].content.clone(),
+                Prompt::Text(text) => text,
+            }
+        };
+        self.seen.lock().unwrap().iter().map(prompt).collect()
+    }
+
     fn changed(self: Arc<Self>, change: impl FnOnce(&mut Self)) -> Arc<Self> {
         let mut teacher = Arc::into_inner(self).expect("not shared yet");
         change(&mut teacher);
@@ -105,7 +117,10 @@ impl Scripted {
             .collect::<Result<_, CompletionError>>()?;
         Ok(Completion {
             choices,
-            usage: Usage::default(),
+            usage: Usage {
+                completion_tokens: 10 * request.sampling.n_choices(),
+                ..Usage::default()
+            },
         })
     }
 }

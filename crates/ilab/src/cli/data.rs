@@ -11,7 +11,7 @@ use crate::settings::{GenerateSettings, Invocation, named_pipelines, pipeline};
 #[derive(Debug, Subcommand)]
 pub(super) enum DataCommand {
     /// Generate training data from a taxonomy
-    Generate(GenerateArgs),
+    Generate(Box<GenerateArgs>),
     /// List, read and copy pipelines
     #[command(subcommand)]
     Pipelines(PipelinesCommand),
@@ -96,6 +96,24 @@ pub(crate) struct GenerateArgs {
     /// The same seed gives the same dataset
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub(crate) seed: u64,
+    /// Tell how many requests and tokens a run would take, and ask nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// With `--dry-run`: price of a million prompt tokens
+    #[arg(long, value_name = "PRICE", requires = "dry_run")]
+    pub(crate) input_price: Option<f64>,
+    /// With `--dry-run`: price of a million answer tokens
+    #[arg(long, value_name = "PRICE", requires = "dry_run")]
+    pub(crate) output_price: Option<f64>,
+    /// Show so many finished samples first, then ask whether to go on
+    #[arg(long, value_name = "N", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) preview: Option<u32>,
+    /// Go on even when nearly all of the first answers are unusable
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Start over: take no answers from earlier runs
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) fresh: bool,
     /// Say nothing but errors
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -5,7 +5,6 @@ pub(crate) mod config_init;
 pub(crate) mod config_show;
 pub(crate) mod convert;
 pub(crate) mod generate;
-mod generation_progress;
 mod local_model;
 pub(crate) mod pipelines;
 pub(crate) mod quickstart;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use ilab_openai::client::ApiKey;
-use ilab_sdg::CHUNK_TOKENS;
 use ilab_sdg::pipeline::PipelineSource;
+use ilab_sdg::{CHUNK_TOKENS, Work};
 use ilab_taxonomy::Selection;
 
 use crate::cli::data::GenerateArgs;
@@ -31,6 +31,35 @@ pub(crate) enum TeacherSettings {
     Local(EngineSettings),
 }
 
+/// What is told before a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ahead {
+    Nothing,
+    /// How much it would ask for, and no run.
+    DryRun(Prices),
+    /// So many samples.
+    Preview(usize),
+}
+
+/// Prices of a million tokens, in any currency.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prices {
+    pub(crate) input: Option<f64>,
+    pub(crate) output: Option<f64>,
+}
+
+impl Prices {
+    /// What so much work costs; `None` where no price was given.
+    pub(crate) fn cost(self, work: Work) -> Option<f64> {
+        let of =
+            |price: Option<f64>, n_tokens: u64| price.map(|price| price * n_tokens as f64 / 1e6);
+        let input = of(self.input, work.n_prompt_tokens);
+        let output = of(self.output, work.n_answer_tokens);
+        (input.is_some() || output.is_some())
+            .then(|| input.unwrap_or_default() + output.unwrap_or_default())
+    }
+}
+
 /// What `ilab data generate` needs.
 #[derive(Debug)]
 pub(crate) struct GenerateSettings {
@@ -46,6 +75,11 @@ pub(crate) struct GenerateSettings {
     /// Longest answer; `None` leaves it to the pipeline.
     pub(crate) max_tokens: Option<u32>,
     pub(crate) max_in_flight: usize,
+    pub(crate) ahead: Ahead,
+    /// Whether a teacher that is nearly always wrong is asked all the same.
+    pub(crate) keeps_going: bool,
+    /// Whether answers of earlier runs are left aside.
+    pub(crate) is_fresh: bool,
     pub(crate) seed: u64,
     pub(crate) is_quiet: bool,
     pub(crate) is_json: bool,
@@ -88,6 +122,16 @@ impl GenerateSettings {
                 .max_num_tokens
                 .filter(|n| *n != UNCHANGED_MAX_NUM_TOKENS)),
             max_in_flight: args.num_cpus.unwrap_or(config.num_cpus) as usize,
+            ahead: match args.preview {
+                Some(n_samples) => Ahead::Preview(n_samples as usize),
+                None if args.dry_run => Ahead::DryRun(Prices {
+                    input: args.input_price,
+                    output: args.output_price,
+                }),
+                None => Ahead::Nothing,
+            },
+            keeps_going: args.keep_going,
+            is_fresh: args.fresh,
             seed: args.seed,
             is_quiet: args.quiet,
             is_json: args.json,

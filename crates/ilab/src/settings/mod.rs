@@ -21,7 +21,7 @@ pub(crate) use config_init::{ConfigInitSettings, set_model_path, set_taxonomy_pa
 pub(crate) use config_show::ConfigShowSettings;
 pub(crate) use convert::{ConvertSettings, Target};
 pub(crate) use environment::Environment;
-pub(crate) use generate::{GenerateSettings, TeacherSettings};
+pub(crate) use generate::{Ahead, GenerateSettings, Prices, TeacherSettings};
 pub(crate) use invocation::Invocation;
 pub(crate) use pipelines::{named_pipelines, pipeline};
 pub(crate) use quickstart::{QuickstartSettings, Topic};

@@ -80,7 +80,7 @@ pub fn arguments<'a>(url: &'a str, output: &'a str) -> Vec<&'a str> {
 }
 
 /// What was shown, without what differs from run to run.
-fn steady(shown: &str, teacher: &FakeTeacher) -> String {
+pub fn steady(shown: &str, teacher: &FakeTeacher) -> String {
     let shown = shown.replace(&teacher.url(), "[URL]");
     let is_run = |word: &&str| word.contains("datasets/2") || word.contains("out/2");
     let runs: Vec<String> = shown

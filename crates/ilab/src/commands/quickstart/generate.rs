@@ -9,7 +9,7 @@ use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{GenerateOptions, RunName, Summary, generate};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 
-use crate::commands::generation_progress::GenerationProgress;
+use crate::commands::generate::GenerationProgress;
 use crate::commands::quickstart::folder::Folder;
 use crate::error::{CommandError, Kind};
 use crate::ui::Ui;
@@ -76,6 +76,7 @@ pub(super) async fn run(
         chunk_tokens: CHUNK_TOKENS,
         count_tokens: Arc::new(move |text| counter.tokenize(text, SpecialTokens::Omit).len()),
         max_in_flight: MAX_IN_FLIGHT,
+        keeps_going: true,
         seed: SEED,
         system_prompt: String::new(),
         teacher_identity: None,

@@ -1,0 +1,151 @@
+//! What a run needs before anything is asked: pipelines that hold and leaves with their rows.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use ilab_base::cancel::Cancel;
+use ilab_documents::chunk::Budget;
+use ilab_documents::source::DocumentError;
+use ilab_taxonomy::TaxonomyLeaf;
+
+use crate::block::{AskSettings, BlockKind};
+use crate::error::GenerateError;
+use crate::generate::GenerateOptions;
+use crate::observer::Observer;
+use crate::pipeline::{PipelineSource, Pipelines, fingerprint};
+use crate::samples::{self, Leaf};
+use crate::scheduler::Part;
+
+/// A run that could begin.
+pub(crate) struct Prepared {
+    pub(crate) pipelines: Pipelines,
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+impl Prepared {
+    /// Reads pipelines and documents and fills in the first prompts.
+    pub(crate) fn new(
+        options: &GenerateOptions,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Self, GenerateError> {
+        if options.leaves.is_empty() {
+            return Err(GenerateError::NoLeaves);
+        }
+        let pipelines = Pipelines::load(&options.pipeline)?;
+        let leaves = read_leaves(options, observer, cancel)?;
+        check_prompts(&pipelines, &leaves)?;
+        Ok(Self { pipelines, leaves })
+    }
+
+    /// The rows of all leaves, at most `n_rows` of each kind of row of a leaf, spread over all of them.
+    pub(crate) fn parts(&self, n_rows: usize) -> Vec<Part<'_>> {
+        let parts = self.leaves.iter().flat_map(|leaf| {
+            leaf.rows.iter().map(|(kind, rows)| {
+                let n_taken = n_rows.min(rows.len());
+                let taken = (0..n_taken).map(|index| rows[index * rows.len() / n_taken].clone());
+                Part {
+                    leaf: &leaf.name,
+                    pipeline: self.pipelines.of(*kind),
+                    rows: taken.collect(),
+                }
+            })
+        });
+        parts.collect()
+    }
+}
+
+impl AskSettings {
+    pub(crate) fn of(options: &GenerateOptions) -> Self {
+        Self {
+            scale_factor: options.scale_factor,
+            temperature: options.temperature,
+            max_tokens: options.max_tokens,
+        }
+    }
+}
+
+/// Looks for what would stop a run before anything is asked, without a teacher: no leaves, a pipeline or documents that
+/// cannot be used. Repositories are cloned on the way, so that [`generate()`] finds them.
+///
+/// # Errors
+/// As [`generate()`].
+pub fn check(
+    leaves: &[TaxonomyLeaf],
+    pipeline: &PipelineSource,
+    repositories: &Path,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<(), GenerateError> {
+    if leaves.is_empty() {
+        return Err(GenerateError::NoLeaves);
+    }
+    Pipelines::load(pipeline)?;
+    for leaf in leaves {
+        cancel.check()?;
+        samples::documents(leaf, repositories, observer, cancel)
+            .map_err(|source| documents_error(leaf, source, cancel))?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C at a terminal reaches git as well, which then fails.
+fn documents_error(leaf: &TaxonomyLeaf, source: DocumentError, cancel: &Cancel) -> GenerateError {
+    if cancel.is_cancelled() {
+        return GenerateError::Cancelled;
+    }
+    GenerateError::Documents {
+        leaf: leaf.path.display().to_string(),
+        source,
+    }
+}
+
+fn read_leaves(
+    options: &GenerateOptions,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Vec<Leaf>, GenerateError> {
+    let budget = Budget {
+        n_tokens: options.chunk_tokens,
+        count: &*options.count_tokens,
+    };
+    let mut names = HashSet::new();
+    let mut leaves = Vec::new();
+    for leaf in &options.leaves {
+        cancel.check()?;
+        let name = unique_name(leaf, &mut names);
+        let documents = samples::documents(leaf, &options.repositories, observer, cancel)
+            .map_err(|source| documents_error(leaf, source, cancel))?;
+        let read = samples::leaf(leaf, name, documents, budget, observer);
+        if read.n_rows() == 0 {
+            return Err(GenerateError::NoText {
+                leaf: leaf.path.display().to_string(),
+            });
+        }
+        leaves.push(read);
+    }
+    Ok(leaves)
+}
+
+/// `a/b_c` and `a_b/c` have the same name in datasets; the second gets a hash of its path.
+fn unique_name(leaf: &TaxonomyLeaf, names: &mut HashSet<String>) -> String {
+    let mut name = leaf.leaf_node_path.clone();
+    if names.contains(&name) {
+        let hash = fingerprint([leaf.leaf_path.as_bytes()]);
+        name = format!("{name}_{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
+    }
+    names.insert(name.clone());
+    name
+}
+
+/// Fills in one row of every first prompt, so that a variable that no row has is told before anything is asked.
+fn check_prompts(pipelines: &Pipelines, leaves: &[Leaf]) -> Result<(), GenerateError> {
+    for (kind, rows) in leaves.iter().flat_map(|leaf| &leaf.rows) {
+        if let (Some(first), Some(row)) = (pipelines.of(*kind).blocks.first(), rows.first())
+            && let BlockKind::Ask(ask) = &first.kind
+        {
+            ask.prompt(row)?;
+        }
+    }
+    Ok(())
+}
