@@ -235,7 +235,8 @@ impl Counter<'_> {
             other => changed(other, &mut typical.row).map_or((), drop),
         }
         typical.n_rows *= f64::from(n_rows);
-        block.drop_columns_of(&mut typical.row);
+        let dropped = &block.drop_columns;
+        typical.row.retain(|column, _| !dropped.contains(column));
         Ok(())
     }
 

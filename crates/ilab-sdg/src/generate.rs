@@ -148,8 +148,7 @@ pub async fn generate(
     let Prepared { pipelines, leaves } = prepared;
     let finished = finish(&leaves, produced);
     let results = leaves.into_iter().zip(finished);
-    let n_requests = teacher.n_kept();
-    summarise(options, &pipelines, &journal, results, n_requests)
+    summarise(options, &pipelines, &teacher, results)
 }
 
 /// What a leaf has at the end of its pipelines.
@@ -191,9 +190,8 @@ pub(crate) fn finish(leaves: &[Leaf], produced: Vec<Produced>) -> Vec<Finished> 
 fn summarise(
     options: &GenerateOptions,
     pipelines: &Pipelines,
-    journal: &Journal,
+    teacher: &Teacher<'_>,
     finished: impl Iterator<Item = (Leaf, Finished)>,
-    n_requests: usize,
 ) -> Result<Summary, GenerateError> {
     let mut drops = Drops::default();
     let mut leaves = Vec::new();
@@ -212,7 +210,7 @@ fn summarise(
             questions: finished.questions,
         });
     }
-    journal.keep_drops(&options.started.directory, &drops)?;
+    teacher.keep_drops(&options.started.directory, &drops)?;
     if leaves.iter().all(|leaf| leaf.n_samples == 0) {
         return Err(GenerateError::NothingKept { drops });
     }
@@ -223,6 +221,8 @@ fn summarise(
         auxiliary: &pipelines.of(RowKind::Knowledge).auxiliary,
         seed: options.seed,
         suffix: &options.started.suffix,
+        model: teacher.model_id(),
+        pipeline: &options.pipeline.name(),
     };
     let staged = StagedDir::new(free_directory(options))?;
     let files = dataset::write(staged.path(), staged.destination(), &contents)?;
@@ -231,7 +231,7 @@ fn summarise(
         files,
         leaves,
         drops,
-        n_requests,
+        n_requests: teacher.n_kept(),
     })
 }
 

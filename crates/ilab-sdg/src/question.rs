@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::drops::DropReason;
-use crate::row::{self, Row};
+use crate::row::{self, Judged, Row};
 use crate::run::Dropped;
 use crate::samples::SeedQuestion;
 
@@ -19,18 +19,20 @@ pub(crate) struct Generated {
     pub(crate) question: String,
     pub(crate) answer: String,
     pub(crate) row: Row,
+    /// What judges said.
+    pub(crate) verdicts: Vec<(String, String)>,
 }
 
 /// The rows that hold a question with an answer, which is neither a seed example nor there before.
 pub(crate) fn questions(
-    rows: Vec<Row>,
+    rows: Vec<Judged>,
     seeds: &[SeedQuestion],
     dropped: &mut Dropped<'_>,
 ) -> Vec<Generated> {
     let seed_questions: HashSet<String> = seeds.iter().map(|seed| folded(&seed.question)).collect();
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
-    for row in rows {
+    for Judged { row, verdicts } in rows {
         match split(&row) {
             Err(reason) => dropped.add(reason, 1, row::text(&row, OUTPUT)),
             Ok((question, answer)) => {
@@ -44,6 +46,7 @@ pub(crate) fn questions(
                         question,
                         answer,
                         row,
+                        verdicts,
                     });
                 }
             }
@@ -126,7 +129,7 @@ mod tests {
         ];
         let rows = outputs
             .iter()
-            .map(|output| json!({"output": output}).as_object().unwrap().clone())
+            .map(|output| Judged::from(json!({"output": output}).as_object().unwrap().clone()))
             .collect();
         let mut drops = Drops::default();
         let kept = questions(

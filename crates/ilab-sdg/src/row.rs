@@ -15,3 +15,19 @@ pub(crate) fn text<'row>(row: &'row Row, column: &str) -> Cow<'row, str> {
         Some(other) => Cow::Owned(other.to_string()),
     }
 }
+
+/// A row with what judges said of it: short values of columns that its pipeline has dropped.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Judged {
+    pub(crate) row: Row,
+    pub(crate) verdicts: Vec<(String, String)>,
+}
+
+impl From<Row> for Judged {
+    fn from(row: Row) -> Self {
+        Self {
+            row,
+            verdicts: Vec::new(),
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) struct Made {
 }
 
 impl Run<'_> {
-    /// Lets a block do what it does to each row.
+    /// Lets a block do what it does to each row. Columns that it drops are still there.
     pub(crate) async fn visit(
         &self,
         block: &Block,
@@ -47,7 +47,7 @@ impl Run<'_> {
             n_answers: &mut n_answers,
             dropped: &mut dropped,
         };
-        let mut rows = match &block.kind {
+        let rows = match &block.kind {
             BlockKind::Ask(ask) => self.ask(ask, &row, &mut asked).await?,
             BlockKind::Messages(chat) => self.chat(chat, &row, &mut asked).await?,
             BlockKind::Flatten(flatten) => flatten.apply(&row),
@@ -62,9 +62,6 @@ impl Run<'_> {
                 }
             }
         };
-        for row in &mut rows {
-            block.drop_columns_of(row);
-        }
         Ok(Made {
             rows,
             drops,

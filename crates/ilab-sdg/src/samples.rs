@@ -1,5 +1,6 @@
 //! A leaf of the taxonomy to the rows that a pipeline starts from.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ilab_base::cancel::Cancel;
@@ -9,7 +10,7 @@ use ilab_taxonomy::{DocumentSource, Knowledge, LeafKind, Skill, TaxonomyLeaf};
 use serde_json::Value;
 
 use crate::observer::{Event, Observer};
-use crate::pipeline::RowKind;
+use crate::pipeline::{RowKind, fingerprint};
 use crate::row::Row;
 
 /// A question of a seed example with what belongs to it.
@@ -33,6 +34,22 @@ pub(crate) struct Leaf {
     pub(crate) rows: Vec<(RowKind, Vec<Row>)>,
     pub(crate) seeds: Vec<SeedQuestion>,
     pub(crate) documents: Vec<Document>,
+    /// Where each chunk is from, by [`chunk_key`].
+    pub(crate) chunks: HashMap<[u8; 32], ChunkSource>,
+}
+
+/// Where a chunk is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChunkSource {
+    /// Index of its document.
+    pub(crate) document: usize,
+    /// Its number in there, from 1.
+    pub(crate) number: usize,
+}
+
+/// What a chunk is recognised by in a row.
+pub(crate) fn chunk_key(text: &str) -> [u8; 32] {
+    fingerprint([text.trim().as_bytes()])
 }
 
 impl Leaf {
@@ -49,16 +66,24 @@ pub(crate) fn leaf(
     budget: Budget<'_>,
     observer: &dyn Observer,
 ) -> Leaf {
+    let mut chunk_sources = HashMap::new();
     let (rows, seeds, documents) = match &leaf.kind {
         LeafKind::Knowledge(knowledge) => {
             for file in &found.unread {
                 observer.event(Event::Unread { leaf: &name, file });
             }
-            let chunks: Vec<String> = found
-                .documents
-                .iter()
-                .flat_map(|document| chunk::chunks(&document.text, document.format, budget))
-                .collect();
+            let mut chunks = Vec::new();
+            for (index, document) in found.documents.iter().enumerate() {
+                let of_document = chunk::chunks(&document.text, document.format, budget);
+                for (number, text) in (1..).zip(&of_document) {
+                    let source = ChunkSource {
+                        document: index,
+                        number,
+                    };
+                    chunk_sources.entry(chunk_key(text)).or_insert(source);
+                }
+                chunks.extend(of_document);
+            }
             observer.event(Event::Chunked {
                 leaf: &name,
                 n_documents: found.documents.len(),
@@ -83,6 +108,7 @@ pub(crate) fn leaf(
         name,
         seeds,
         documents,
+        chunks: chunk_sources,
     }
 }
 

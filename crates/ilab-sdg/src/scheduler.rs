@@ -15,8 +15,8 @@ use crate::drops::{DropReason, DroppedSample, Drops};
 use crate::error::GenerateError;
 use crate::observer::{Event, Observer};
 use crate::pipeline::Pipeline;
-use crate::row::{self, Row};
-use crate::run::{Dropped, Made, Run};
+use crate::row::{self, Judged, Row};
+use crate::run::{Dropped, Run};
 use crate::watch::Watch;
 
 /// Rows that go through one pipeline together.
@@ -30,7 +30,7 @@ pub(crate) struct Part<'p> {
 /// What became of a part.
 #[derive(Debug, Default)]
 pub(crate) struct Produced {
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<Judged>,
     pub(crate) drops: Drops,
     /// Answers that were asked for.
     pub(crate) n_answers: usize,
@@ -65,8 +65,7 @@ pub(crate) async fn flow(
         let Some(visited) = visits.next().await else {
             return Ok(flow.tracks.into_iter().map(Track::finish).collect());
         };
-        let (at, made) = visited?;
-        flow.arrive(&at, made)?;
+        flow.arrive(visited?)?;
     }
 }
 
@@ -75,10 +74,27 @@ async fn visit(
     leaf: &str,
     block: &Block,
     traveller: Traveller,
-) -> Result<(Position, Made), GenerateError> {
-    let Traveller { at, iteration, row } = traveller;
+) -> Result<Visited, GenerateError> {
+    let Traveller {
+        at,
+        iteration,
+        judged: Judged { row, verdicts },
+    } = traveller;
     let made = run.visit(block, leaf, row, iteration).await?;
-    Ok((at, made))
+    let judge = |row| {
+        let mut judged = Judged {
+            row,
+            verdicts: verdicts.clone(),
+        };
+        block.drop_columns_of(&mut judged);
+        judged
+    };
+    Ok(Visited {
+        at,
+        rows: made.rows.into_iter().map(judge).collect(),
+        drops: made.drops,
+        n_answers: made.n_answers,
+    })
 }
 
 /// Where a row stands among the others: compared from left to right.
@@ -117,7 +133,17 @@ struct Traveller {
     at: Position,
     /// Which repetition of the block this is.
     iteration: u32,
-    row: Row,
+    judged: Judged,
+}
+
+/// What a block made of a row.
+#[derive(Debug)]
+struct Visited {
+    /// Where the row was.
+    at: Position,
+    rows: Vec<Judged>,
+    drops: Drops,
+    n_answers: usize,
 }
 
 /// What rows of a part go through.
@@ -154,9 +180,9 @@ struct Track<'p> {
     /// Rows that are ready or being visited.
     n_travelling: usize,
     /// Rows in front of a step for all, which is `gathered_at`.
-    gathered: Vec<(Place, Row)>,
+    gathered: Vec<(Place, Judged)>,
     gathered_at: usize,
-    finished: Vec<(Place, Row)>,
+    finished: Vec<(Place, Judged)>,
     dropped: Vec<(usize, Place, DroppedSample)>,
     n_answers: usize,
 }
@@ -189,17 +215,17 @@ impl<'p> Track<'p> {
     }
 
     /// What a step for all leaves of the rows.
-    fn all(&mut self, step: usize, mut rows: Vec<(Place, Row)>) -> Vec<(Place, Row)> {
+    fn all(&mut self, step: usize, mut rows: Vec<(Place, Judged)>) -> Vec<(Place, Judged)> {
         rows.sort_by(|(left, _), (right, _)| left.cmp(right));
         let block = self.steps[step].block();
         if let BlockKind::Majority { column } = &block.kind {
-            let values = rows.iter().filter_map(|(_, row)| row.get(column));
+            let values = rows.iter().filter_map(|(_, judged)| judged.row.get(column));
             let winner = majority(values).cloned();
-            for (_, row) in &mut rows {
+            for (_, judged) in &mut rows {
                 if let Some(winner) = &winner {
-                    row.insert(column.clone(), winner.clone());
+                    judged.row.insert(column.clone(), winner.clone());
                 }
-                block.drop_columns_of(row);
+                block.drop_columns_of(judged);
             }
         }
         let columns = &block.drop_duplicates;
@@ -208,15 +234,15 @@ impl<'p> Track<'p> {
         }
         let mut seen = HashSet::new();
         let mut kept = Vec::with_capacity(rows.len());
-        for (place, row) in rows {
+        for (place, judged) in rows {
             let values: Vec<_> = columns
                 .iter()
-                .map(|column| row::text(&row, column))
+                .map(|column| row::text(&judged.row, column))
                 .collect();
             let text = values.join("\n");
             let values: Vec<String> = values.into_iter().map(Cow::into_owned).collect();
             if seen.insert(values) {
-                kept.push((place, row));
+                kept.push((place, judged));
             } else {
                 let mut drops = Drops::default();
                 let mut dropped = Dropped {
@@ -248,7 +274,11 @@ impl<'p> Track<'p> {
         self.dropped
             .sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
         Produced {
-            rows: self.finished.into_iter().map(|(_, row)| row).collect(),
+            rows: self
+                .finished
+                .into_iter()
+                .map(|(_, judged)| judged)
+                .collect(),
             drops: Drops(self.dropped.into_iter().map(|(.., drop)| drop).collect()),
             n_answers: self.n_answers,
         }
@@ -280,7 +310,9 @@ impl<'f, 'p> Flow<'f, 'p> {
         };
         for (track, part) in parts.into_iter().enumerate().rev() {
             flow.plan(flow.tracks[track].expected[0] * part.rows.len() as i64);
-            let placed = (0..).map(|number| Place(vec![number])).zip(part.rows);
+            let placed = (0..)
+                .map(|number| Place(vec![number]))
+                .zip(part.rows.into_iter().map(Judged::from));
             flow.move_to(track, 0, placed.collect());
             flow.settle(track);
         }
@@ -288,7 +320,7 @@ impl<'f, 'p> Flow<'f, 'p> {
     }
 
     /// Puts rows in front of a step, the first of them next.
-    fn move_to(&mut self, track_index: usize, step: usize, rows: Vec<(Place, Row)>) {
+    fn move_to(&mut self, track_index: usize, step: usize, rows: Vec<(Place, Judged)>) {
         let track = &mut self.tracks[track_index];
         match track.steps.get(step) {
             None => track.finished.extend(rows),
@@ -298,7 +330,7 @@ impl<'f, 'p> Flow<'f, 'p> {
             }
             Some(Step::Each(block)) => {
                 for iteration in (0..block.n_iterations).rev() {
-                    for (place, row) in rows.iter().rev() {
+                    for (place, judged) in rows.iter().rev() {
                         track.n_travelling += 1;
                         let place = match block.n_iterations {
                             1 => place.clone(),
@@ -311,7 +343,7 @@ impl<'f, 'p> Flow<'f, 'p> {
                                 place,
                             },
                             iteration,
-                            row: row.clone(),
+                            judged: judged.clone(),
                         });
                     }
                 }
@@ -320,12 +352,12 @@ impl<'f, 'p> Flow<'f, 'p> {
     }
 
     /// A block is done with a row.
-    fn arrive(&mut self, at: &Position, made: Made) -> Result<(), GenerateError> {
+    fn arrive(&mut self, visited: Visited) -> Result<(), GenerateError> {
         let Position {
             track,
             step,
             ref place,
-        } = *at;
+        } = visited.at;
         let is_flat = matches!(
             self.tracks[track].steps[step].block().kind,
             BlockKind::Flatten(_)
@@ -334,22 +366,22 @@ impl<'f, 'p> Flow<'f, 'p> {
             true => (place.under(number), row),
             false => (place.followed_by(number), row),
         };
-        let rows: Vec<_> = (0..).zip(made.rows).map(placed).collect();
+        let rows: Vec<_> = (0..).zip(visited.rows).map(placed).collect();
         let on_track = &mut self.tracks[track];
         if let Some(watch) = &mut self.watch {
-            made.drops.0.iter().for_each(|drop| watch.dropped(drop));
+            visited.drops.0.iter().for_each(|drop| watch.dropped(drop));
             if on_track.is_made_after(step) {
                 rows.iter()
-                    .for_each(|(_, row)| watch.finished(on_track.leaf, row));
+                    .for_each(|(_, judged)| watch.finished(on_track.leaf, &judged.row));
             }
         }
         on_track.n_travelling -= 1;
-        on_track.n_answers += made.n_answers;
-        on_track.drop_all(step, place, made.drops);
+        on_track.n_answers += visited.n_answers;
+        on_track.drop_all(step, place, visited.drops);
         let expected =
             on_track.expected[step] / i64::from(on_track.steps[step].block().n_iterations);
         let change =
-            made.n_answers as i64 + rows.len() as i64 * on_track.expected[step + 1] - expected;
+            visited.n_answers as i64 + rows.len() as i64 * on_track.expected[step + 1] - expected;
         self.plan(change);
         self.move_to(track, step + 1, rows);
         self.settle(track);

@@ -9,6 +9,7 @@ use ilab_base::cancel::Cancel;
 use ilab_openai::completer::{Completer, Completion, CompletionError, Request};
 use tokio::sync::{OnceCell, Semaphore};
 
+use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::journal::{Journal, JournalError, Key};
 use crate::observer::{Event, Observer};
@@ -87,6 +88,16 @@ impl<'run> Teacher<'run> {
         }
         let tokens_per_second = speed.n_answer_tokens as f64 / speed.seconds;
         self.journal.keep_speed(&self.identity, tokens_per_second)
+    }
+
+    /// The model's name.
+    pub(crate) fn model_id(&self) -> &str {
+        self.completer.model_id()
+    }
+
+    /// Keeps the drop report of a run in the journal.
+    pub(crate) fn keep_drops(&self, run: &str, drops: &Drops) -> Result<(), JournalError> {
+        self.journal.keep_drops(run, drops)
     }
 
     /// Tokens a second in its last run, if it ever had one.

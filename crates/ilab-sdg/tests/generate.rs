@@ -5,6 +5,7 @@
 
 mod ahead;
 mod blocks;
+mod report;
 mod scheduling;
 mod scripted;
 mod taxonomy;
@@ -117,7 +118,7 @@ fn a_run_writes_every_file() {
     let summary = run(&options(folder.path()), &teacher).unwrap();
     let files = dataset(&summary.files.directory);
     let names: Vec<_> = files.keys().cloned().collect();
-    insta::assert_snapshot!(names.join("\n"), @"
+    insta::assert_snapshot!(names.join("\n"), @r"
     drops_TIME.json
     generated_TIME/compositional_skills_opposites.jsonl
     generated_TIME/compositional_skills_rewriting.jsonl
@@ -133,6 +134,8 @@ fn a_run_writes_every_file() {
     preprocessed_TIME/compositional_skills_rewriting.jsonl
     preprocessed_TIME/documents/knowledge_animals_brill/brill.md
     preprocessed_TIME/knowledge_animals_brill.jsonl
+    provenance_TIME.jsonl
+    report_TIME.html
     skills_recipe_TIME.yaml
     skills_train_msgs_TIME.jsonl
     test_TIME.jsonl

@@ -14,7 +14,7 @@ pub(crate) use filter::{Conversion, FilterByValue, Operation};
 pub(crate) use messages::AskMessages;
 pub(crate) use table::{Flatten, Populate, Select, majority};
 
-use crate::row::Row;
+use crate::row::{self, Judged};
 
 /// One step of a pipeline.
 #[derive(Debug)]
@@ -30,11 +30,23 @@ pub(crate) struct Block {
     pub(crate) drop_duplicates: Vec<String>,
 }
 
+/// Characters of the longest dropped value that counts as a verdict.
+const MAX_VERDICT_LENGTH: usize = 16;
+
 impl Block {
-    /// Removes the columns that the block does not hand on.
-    pub(crate) fn drop_columns_of(&self, row: &mut Row) {
+    /// Removes the columns that the block does not hand on; what is short among them is remembered.
+    pub(crate) fn drop_columns_of(&self, judged: &mut Judged) {
+        for column in &self.drop_columns {
+            let text = row::text(&judged.row, column).trim().to_owned();
+            let is_verdict = (1..=MAX_VERDICT_LENGTH).contains(&text.len());
+            if is_verdict && column != "num_samples" {
+                judged.verdicts.push((column.clone(), text));
+            }
+        }
         if !self.drop_columns.is_empty() {
-            row.retain(|column, _| !self.drop_columns.contains(column));
+            judged
+                .row
+                .retain(|column, _| !self.drop_columns.contains(column));
         }
     }
 }

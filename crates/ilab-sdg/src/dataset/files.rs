@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::json_lines::{self, Style, spaced};
 use super::knowledge::LeafQuestions;
 use super::mixing::{Recipe, SamplingSize};
+use super::provenance::provenance;
 use super::record::{Conversation, Message, Sample, Turn, object};
+use super::report;
 use crate::drops::Drops;
 use crate::pipeline::AuxiliaryInstructions;
 use crate::question::Generated;
@@ -39,6 +41,10 @@ pub(crate) struct Contents<'run> {
     pub(crate) seed: u64,
     /// The time of the run, part of every name.
     pub(crate) suffix: &'run str,
+    /// The teacher.
+    pub(crate) model: &'run str,
+    /// The pipeline's name.
+    pub(crate) pipeline: &'run str,
 }
 
 /// The files of a run; absent where there was nothing to write.
@@ -58,6 +64,10 @@ pub struct RunFiles {
     pub skills_train_messages: Option<PathBuf>,
     /// What was left out, and why.
     pub drops: PathBuf,
+    /// Where each sample is from.
+    pub provenance: PathBuf,
+    /// A page with all of this to look through.
+    pub report: PathBuf,
 }
 
 /// Writes everything below `folder` and returns the files as they are called once `folder` has become `destination`.
@@ -93,6 +103,15 @@ pub(crate) fn write(
         serde_json::to_string_pretty(contents.drops).expect("drops are plain data")
     );
     atomic::write(folder.join(name("drops", "json")), drops.as_bytes())?;
+    json_lines::write(
+        &folder.join(name("provenance", "jsonl")),
+        Style::Compact,
+        provenance(contents),
+    )?;
+    atomic::write(
+        folder.join(name("report", "html")),
+        report::page(contents).as_bytes(),
+    )?;
     Ok(RunFiles {
         directory: destination.to_owned(),
         test: destination.join(name("test", "jsonl")),
@@ -101,6 +120,8 @@ pub(crate) fn write(
         knowledge_train_messages: mix(knowledge, "knowledge_train_msgs")?,
         skills_train_messages: mix(skills, "skills_train_msgs")?,
         drops: destination.join(name("drops", "json")),
+        provenance: destination.join(name("provenance", "jsonl")),
+        report: destination.join(name("report", "html")),
     })
 }
 

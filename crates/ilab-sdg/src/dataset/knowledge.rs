@@ -202,6 +202,7 @@ mod tests {
 
     fn questions(n_documents: usize) -> Vec<Generated> {
         let one = |index: usize| Generated {
+            verdicts: Vec::new(),
             question: format!("Q{index}?"),
             answer: format!("A{index}"),
             row: json!({"document": format!("D{index}"), "domain": "x"})
@@ -244,6 +245,7 @@ mod tests {
                 .clone()
         };
         let generated = |question: &str, row: Row| Generated {
+            verdicts: Vec::new(),
             question: question.to_owned(),
             answer: "A".to_owned(),
             row,

@@ -7,7 +7,9 @@ mod files;
 mod json_lines;
 mod knowledge;
 mod mixing;
+mod provenance;
 mod record;
+mod report;
 
 pub use files::RunFiles;
 pub(crate) use files::{Contents, LeafResult, write};

@@ -97,6 +97,17 @@ pub enum PipelineSource {
 }
 
 impl PipelineSource {
+    /// Its name; of a folder the last part, as a dataset should not tell how its author's folders are called.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Embedded(name) => name.clone(),
+            Self::Directory(folder) => folder.file_name().map_or_else(
+                || folder.display().to_string(),
+                |name| name.to_string_lossy().into_owned(),
+            ),
+        }
+    }
+
     /// A built-in name, or else a folder.
     pub fn from_argument(argument: &str) -> Self {
         if embedded::NAMES.contains(&argument) {

@@ -83,11 +83,13 @@ pub fn arguments<'a>(url: &'a str, output: &'a str) -> Vec<&'a str> {
 pub fn steady(shown: &str, teacher: &FakeTeacher) -> String {
     let shown = shown.replace(&teacher.url(), "[URL]");
     let is_run = |word: &&str| word.contains("datasets/2") || word.contains("out/2");
-    let runs: Vec<String> = shown
+    let mut runs: Vec<String> = shown
         .split_whitespace()
         .filter(is_run)
         .map(str::to_owned)
         .collect();
+    // A file in the folder before the folder.
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
     runs.iter()
         .fold(shown, |shown, run| shown.replace(run, "[RUN]"))
 }
@@ -115,6 +117,7 @@ fn a_dataset_is_generated_and_told() {
                      such as "no question here"
     left out:     2  no question mark
                      such as "no question here"
+    every sample and what was left out: [RUN]
     ᕦ(òᴗóˇ)ᕤ Data generate completed successfully! ᕦ(òᴗóˇ)ᕤ
     "#);
     let body = &teacher.requests()[0].body;

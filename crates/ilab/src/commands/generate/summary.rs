@@ -42,6 +42,10 @@ pub(super) fn tell(summary: &Summary, is_json: bool, ui: Ui) {
         ));
     }
     tell_drops(&summary.drops, ui);
+    ui.status(format!(
+        "every sample and what was left out: {}",
+        shown(&summary.files.report)
+    ));
     ui.status("ᕦ(òᴗóˇ)ᕤ Data generate completed successfully! ᕦ(òᴗóˇ)ᕤ");
     ui.data(shown(&summary.files.directory));
 }
