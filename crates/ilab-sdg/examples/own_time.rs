@@ -98,6 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = GenerateOptions {
         leaves: taxonomy.leaves().cloned().collect(),
         pipeline: PipelineSource::from_argument("full"),
+        recipes: ilab_sdg::DefaultRecipes::default(),
         output_dir: folder.join("datasets"),
         started: RunName {
             directory: "run".to_owned(),

@@ -6,6 +6,7 @@ use ilab_base::io::IoError;
 use ilab_documents::source::DocumentError;
 use ilab_openai::completer::CompletionError;
 
+use crate::dataset::RecipeError;
 use crate::drops::Drops;
 use crate::journal::JournalError;
 use crate::pipeline::PipelineError;
@@ -20,6 +21,9 @@ pub enum GenerateError {
     /// The pipeline cannot be used.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// A recipe of datasets that are mixed in cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     /// A row does not fit a prompt.
     #[error(transparent)]
     Prompt(#[from] PromptError),
@@ -89,6 +93,7 @@ impl Hint for GenerateError {
                 "`--taxonomy-base empty` takes every file".to_owned(),
             ],
             Self::Pipeline(error) => error.hints(),
+            Self::Recipe(error) => error.hints(),
             Self::Prompt(error) => error.hints(),
             Self::Documents { source, .. } => source.hints(),
             Self::NoText { .. } => {

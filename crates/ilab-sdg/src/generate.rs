@@ -11,13 +11,13 @@ use ilab_taxonomy::TaxonomyLeaf;
 use serde::Serialize;
 
 use crate::block::AskSettings;
-use crate::dataset::{self, Contents, LeafResult, RunFiles};
+use crate::dataset::{self, Contents, LeafResult, PrecomputedData, RunFiles};
 use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::journal::Journal;
 use crate::observer::{Event, Observer};
 use crate::pipeline::{PipelineSource, Pipelines, RowKind};
-use crate::prepare::Prepared;
+use crate::prepare::{DefaultRecipes, Prepared};
 use crate::question::{self, Generated};
 use crate::run::{Dropped, Run};
 use crate::samples::Leaf;
@@ -35,6 +35,8 @@ pub struct GenerateOptions {
     pub leaves: Vec<TaxonomyLeaf>,
     /// Which pipeline files.
     pub pipeline: PipelineSource,
+    /// What is mixed into the training files.
+    pub recipes: DefaultRecipes,
     /// The folder of datasets: the run gets a folder in it, and the journal lies there.
     pub output_dir: PathBuf,
     /// When the run started.
@@ -145,10 +147,14 @@ pub async fn generate(
     teacher.keep_speed()?;
     let produced = produced?;
     observer.event(Event::Writing);
-    let Prepared { pipelines, leaves } = prepared;
+    let Prepared {
+        pipelines,
+        leaves,
+        precomputed,
+    } = prepared;
     let finished = finish(&leaves, produced);
     let results = leaves.into_iter().zip(finished);
-    summarise(options, &pipelines, &teacher, results)
+    summarise(options, (&pipelines, &precomputed), &teacher, results)
 }
 
 /// What a leaf has at the end of its pipelines.
@@ -189,7 +195,7 @@ pub(crate) fn finish(leaves: &[Leaf], produced: Vec<Produced>) -> Vec<Finished> 
 
 fn summarise(
     options: &GenerateOptions,
-    pipelines: &Pipelines,
+    (pipelines, precomputed): (&Pipelines, &PrecomputedData),
     teacher: &Teacher<'_>,
     finished: impl Iterator<Item = (Leaf, Finished)>,
 ) -> Result<Summary, GenerateError> {
@@ -220,6 +226,7 @@ fn summarise(
         system_prompt: &options.system_prompt,
         auxiliary: &pipelines.of(RowKind::Knowledge).auxiliary,
         seed: options.seed,
+        precomputed,
         suffix: &options.started.suffix,
         model: teacher.model_id(),
         pipeline: &options.pipeline.name(),

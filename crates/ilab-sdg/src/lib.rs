@@ -29,12 +29,12 @@ mod teacher;
 mod watch;
 mod yaml;
 
-pub use dataset::RunFiles;
+pub use dataset::{RecipeError, RunFiles};
 pub use error::GenerateError;
 pub use forecast::{Forecast, LeafForecast, Work, forecast};
 pub use generate::{CHUNK_TOKENS, GenerateOptions, LeafSummary, RunName, Summary, generate};
 pub use observer::{Event, Observer};
-pub use prepare::check;
+pub use prepare::{DefaultRecipes, check};
 pub use preview::{Preview, PreviewSample, preview};
 pub use row::Row;
 pub use teacher::cancelled;

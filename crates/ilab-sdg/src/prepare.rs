@@ -1,7 +1,7 @@
 //! What a run needs before anything is asked: pipelines that hold and leaves with their rows.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ilab_base::cancel::Cancel;
 use ilab_documents::chunk::Budget;
@@ -9,6 +9,7 @@ use ilab_documents::source::DocumentError;
 use ilab_taxonomy::TaxonomyLeaf;
 
 use crate::block::{AskSettings, BlockKind};
+use crate::dataset::{PrecomputedData, RecipeError, read_recipe};
 use crate::error::GenerateError;
 use crate::generate::GenerateOptions;
 use crate::observer::Observer;
@@ -20,6 +21,7 @@ use crate::scheduler::Part;
 pub(crate) struct Prepared {
     pub(crate) pipelines: Pipelines,
     pub(crate) leaves: Vec<Leaf>,
+    pub(crate) precomputed: PrecomputedData,
 }
 
 impl Prepared {
@@ -35,7 +37,11 @@ impl Prepared {
         let pipelines = Pipelines::load(&options.pipeline)?;
         let leaves = read_leaves(options, observer, cancel)?;
         check_prompts(&pipelines, &leaves)?;
-        Ok(Self { pipelines, leaves })
+        Ok(Self {
+            pipelines,
+            leaves,
+            precomputed: options.recipes.read()?,
+        })
     }
 
     /// The rows of all leaves, at most `n_rows` of each kind of row of a leaf, spread over all of them.
@@ -52,6 +58,25 @@ impl Prepared {
             })
         });
         parts.collect()
+    }
+}
+
+/// Recipes of datasets that others have generated, to be mixed into the two training files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DefaultRecipes {
+    /// For the first phase.
+    pub knowledge: Option<PathBuf>,
+    /// For the second phase.
+    pub skills: Option<PathBuf>,
+}
+
+impl DefaultRecipes {
+    fn read(&self) -> Result<PrecomputedData, RecipeError> {
+        let read = |path: &Option<PathBuf>| path.as_deref().map(read_recipe).transpose();
+        Ok(PrecomputedData {
+            knowledge: read(&self.knowledge)?.unwrap_or_default(),
+            skills: read(&self.skills)?.unwrap_or_default(),
+        })
     }
 }
 
@@ -72,7 +97,7 @@ impl AskSettings {
 /// As [`generate()`].
 pub fn check(
     leaves: &[TaxonomyLeaf],
-    pipeline: &PipelineSource,
+    (pipeline, recipes): (&PipelineSource, &DefaultRecipes),
     repositories: &Path,
     observer: &dyn Observer,
     cancel: &Cancel,
@@ -81,6 +106,7 @@ pub fn check(
         return Err(GenerateError::NoLeaves);
     }
     Pipelines::load(pipeline)?;
+    recipes.read()?;
     for leaf in leaves {
         cancel.check()?;
         samples::documents(leaf, repositories, observer, cancel)

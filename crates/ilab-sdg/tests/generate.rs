@@ -5,6 +5,7 @@
 
 mod ahead;
 mod blocks;
+mod mixing;
 mod report;
 mod scheduling;
 mod scripted;
@@ -19,7 +20,7 @@ use ilab_base::hint::Hint;
 use ilab_openai::completer::{CompletionError, FinishReason};
 use ilab_sdg::drops::DropReason;
 use ilab_sdg::pipeline::PipelineSource;
-use ilab_sdg::{GenerateError, GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{DefaultRecipes, GenerateError, GenerateOptions, RunName, Summary, generate};
 use ilab_taxonomy::TaxonomyLeaf;
 
 use scripted::{Answer, Scripted, answer};
@@ -28,6 +29,7 @@ fn options(folder: &Path) -> GenerateOptions {
     GenerateOptions {
         leaves: taxonomy::leaves(folder),
         pipeline: PipelineSource::from_argument("simple"),
+        recipes: DefaultRecipes::default(),
         output_dir: folder.join("datasets"),
         started: run_name(1),
         repositories: folder.join("repositories"),
@@ -542,7 +544,13 @@ fn what_stops_a_run_is_found_without_a_teacher() {
     let options = options(folder.path());
     let check = |leaves: &[TaxonomyLeaf], pipeline: &PipelineSource| {
         let repositories = folder.path().join("repositories");
-        ilab_sdg::check(leaves, pipeline, &repositories, &(), &Cancel::new())
+        ilab_sdg::check(
+            leaves,
+            (pipeline, &DefaultRecipes::default()),
+            &repositories,
+            &(),
+            &Cancel::new(),
+        )
     };
     check(&options.leaves, &options.pipeline).unwrap();
     assert!(matches!(

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::json_lines::{self, Style, spaced};
 use super::knowledge::LeafQuestions;
 use super::mixing::{Recipe, SamplingSize};
+use super::precomputed::Precomputed;
 use super::provenance::provenance;
 use super::record::{Conversation, Message, Sample, Turn, object};
 use super::report;
@@ -30,6 +31,16 @@ pub(crate) struct LeafResult {
     pub(crate) questions: Vec<Generated>,
 }
 
+/// The share of a mix that knowledge has at least beside precomputed skills: a leaf that drowned in them would not be learned.
+const MIN_KNOWLEDGE_SHARE: f64 = 0.03;
+
+/// What others have generated, of both recipes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct PrecomputedData {
+    pub(crate) knowledge: Vec<Precomputed>,
+    pub(crate) skills: Vec<Precomputed>,
+}
+
 /// Everything that goes into the files.
 #[derive(Debug)]
 pub(crate) struct Contents<'run> {
@@ -39,6 +50,7 @@ pub(crate) struct Contents<'run> {
     /// Of the pipeline for knowledge.
     pub(crate) auxiliary: &'run AuxiliaryInstructions,
     pub(crate) seed: u64,
+    pub(crate) precomputed: &'run PrecomputedData,
     /// The time of the run, part of every name.
     pub(crate) suffix: &'run str,
     /// The teacher.
@@ -230,6 +242,17 @@ fn asked(generated: &Generated) -> String {
 fn write_nodes(folder: &Path, contents: &Contents<'_>) -> Result<(Recipe, Recipe), IoError> {
     let nodes = format!("node_datasets_{}", contents.suffix);
     let (mut first, mut second) = (Recipe::default(), Recipe::default());
+    let precomputed = contents.precomputed;
+    precomputed
+        .knowledge
+        .iter()
+        .for_each(|data| first.add_precomputed(data));
+    precomputed
+        .skills
+        .iter()
+        .for_each(|data| second.add_precomputed(data));
+    let n_skills: usize = precomputed.skills.iter().map(|data| data.n_samples).sum();
+    let n_least = (MIN_KNOWLEDGE_SHARE * n_skills as f64) as usize;
     for LeafResult { leaf, questions } in contents
         .leaves
         .iter()
@@ -250,7 +273,11 @@ fn write_nodes(folder: &Path, contents: &Contents<'_>) -> Result<(Recipe, Recipe
             let phase_10 = of_leaf.phase_10();
             let path = format!("{nodes}/{name}_p10.jsonl");
             json_lines::write(&folder.join(&path), Style::Compact, &phase_10)?;
-            second.add(path, SamplingSize::All, phase_10);
+            let size = match phase_10.len() < n_least {
+                true => SamplingSize::Count(n_least),
+                false => SamplingSize::All,
+            };
+            second.add(path, size, phase_10);
         } else {
             let samples: Vec<Sample> = questions.iter().map(skill_sample).collect();
             let path = format!("{nodes}/{name}.jsonl");

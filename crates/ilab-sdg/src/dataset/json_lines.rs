@@ -23,21 +23,29 @@ pub(super) fn write<T: Serialize>(
     records: impl IntoIterator<Item = T>,
 ) -> Result<(), IoError> {
     atomic::write_with(path, |file| {
-        for record in records {
-            match style {
-                Style::Spaced => record.serialize(&mut serde_json::Serializer::with_formatter(
-                    &mut *file,
-                    SpacedFormatter,
-                ))?,
-                Style::Compact => record.serialize(&mut serde_json::Serializer::with_formatter(
-                    &mut *file,
-                    CompactFormatter,
-                ))?,
-            }
-            file.write_all(b"\n")?;
-        }
-        Ok(())
+        records
+            .into_iter()
+            .try_for_each(|record| write_record(file, style, &record))
     })
+}
+
+/// One line.
+pub(super) fn write_record(
+    file: &mut impl Write,
+    style: Style,
+    record: &impl Serialize,
+) -> io::Result<()> {
+    match style {
+        Style::Spaced => record.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut *file,
+            SpacedFormatter,
+        ))?,
+        Style::Compact => record.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut *file,
+            CompactFormatter,
+        ))?,
+    }
+    file.write_all(b"\n")
 }
 
 /// One value in the spaced style.

@@ -1,5 +1,6 @@
 //! Recipes, and the training files that they make.
 
+use std::io;
 use std::path::Path;
 
 use ilab_base::atomic;
@@ -8,6 +9,7 @@ use ilab_base::seed;
 use rand::seq::index;
 
 use super::json_lines::{self, Style};
+use super::precomputed::Precomputed;
 use super::record::Sample;
 
 /// How much of a dataset goes into a mix.
@@ -17,21 +19,51 @@ pub(super) enum SamplingSize {
     All,
     /// So many samples.
     Count(usize),
+    /// So many times as many as there are, rounded down.
+    Share(f64),
+}
+
+impl SamplingSize {
+    /// Of so many samples.
+    fn of(self, n_samples: usize) -> usize {
+        match self {
+            Self::All => n_samples,
+            Self::Count(count) => count,
+            Self::Share(share) => (share * n_samples as f64) as usize,
+        }
+    }
 }
 
 /// A dataset of a recipe.
 #[derive(Debug)]
-pub(super) struct Ingredient {
-    /// Relative to the recipe.
-    pub(super) path: String,
-    pub(super) size: SamplingSize,
-    pub(super) samples: Vec<Sample>,
+struct Ingredient {
+    /// Relative to the recipe, or absolute.
+    path: String,
+    size: SamplingSize,
+    samples: Samples,
+}
+
+/// Where samples are.
+#[derive(Debug)]
+enum Samples {
+    Here(Vec<Sample>),
+    /// Others may be too many to hold.
+    Elsewhere(Precomputed),
+}
+
+impl Samples {
+    fn len(&self) -> usize {
+        match self {
+            Self::Here(samples) => samples.len(),
+            Self::Elsewhere(precomputed) => precomputed.n_samples,
+        }
+    }
 }
 
 /// What a training file is mixed from, in order.
 #[derive(Debug, Default)]
 pub(super) struct Recipe {
-    pub(super) ingredients: Vec<Ingredient>,
+    ingredients: Vec<Ingredient>,
 }
 
 impl Recipe {
@@ -39,7 +71,15 @@ impl Recipe {
         self.ingredients.push(Ingredient {
             path,
             size,
-            samples,
+            samples: Samples::Here(samples),
+        });
+    }
+
+    pub(super) fn add_precomputed(&mut self, precomputed: &Precomputed) {
+        self.ingredients.push(Ingredient {
+            path: precomputed.path.display().to_string(),
+            size: precomputed.size,
+            samples: Samples::Elsewhere(precomputed.clone()),
         });
     }
 
@@ -54,6 +94,7 @@ impl Recipe {
             let size = match ingredient.size {
                 SamplingSize::All => "1.0".to_owned(),
                 SamplingSize::Count(count) => count.to_string(),
+                SamplingSize::Share(share) => format!("{share:?}"),
             };
             text.push_str(&format!(
                 "- path: {}\n  sampling_size: {size}\n",
@@ -72,16 +113,45 @@ impl Recipe {
         if self.ingredients.is_empty() {
             return Ok(false);
         }
-        let samples = self.ingredients.into_iter().flat_map(|ingredient| {
-            let mut rng = seed::rng(seed, &format!("mixing {}", leaf_file(&ingredient.path)));
-            drawn(ingredient.samples, ingredient.size, &mut rng)
-        });
-        json_lines::write(
-            path,
-            Style::Compact,
-            samples.map(|sample| sample.with_system(system_prompt)),
-        )?;
+        atomic::write_with(path, |file| {
+            for ingredient in &self.ingredients {
+                let mut rng = seed::rng(seed, &format!("mixing {}", leaf_file(&ingredient.path)));
+                for (pass, positions) in (0..).zip(ingredient.drawn(&mut rng)) {
+                    ingredient.samples.each_at(&positions, |sample| {
+                        let sample = match pass {
+                            0 => sample,
+                            _ => sample.copy(pass),
+                        };
+                        json_lines::write_record(
+                            file,
+                            Style::Compact,
+                            &sample.with_system(system_prompt),
+                        )
+                    })?;
+                }
+            }
+            Ok(())
+        })?;
         Ok(true)
+    }
+}
+
+impl Samples {
+    /// Calls `write` with the samples at these positions, which ascend.
+    fn each_at(
+        &self,
+        positions: &[usize],
+        mut write: impl FnMut(Sample) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Here(samples) => positions
+                .iter()
+                .try_for_each(|position| write(samples[*position].clone())),
+            Self::Elsewhere(precomputed) => precomputed
+                .at(positions)
+                .map_err(io::Error::other)?
+                .try_for_each(|sample| write(sample?)),
+        }
     }
 }
 
@@ -94,27 +164,28 @@ fn leaf_file(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-// Differs from upstream: drawn without replacement. More samples than there are repeat all of them before any is drawn
-// once more, and copies have ids of their own.
-fn drawn(samples: Vec<Sample>, size: SamplingSize, rng: &mut seed::Rng) -> Vec<Sample> {
-    let SamplingSize::Count(count) = size else {
-        return samples;
-    };
-    let n_samples = samples.len();
-    if n_samples == 0 {
-        return samples;
+impl Ingredient {
+    // Differs from upstream: drawn without replacement. More samples than there are repeat all of them before any is drawn
+    // once more, and copies have ids of their own.
+    /// The positions of the samples to take, in passes: none twice in a pass, and each pass but the last has all.
+    fn drawn(&self, rng: &mut seed::Rng) -> Vec<Vec<usize>> {
+        let n_samples = self.samples.len();
+        let count = self.size.of(n_samples);
+        if n_samples == 0 {
+            return Vec::new();
+        }
+        let passes = 0..count.div_ceil(n_samples);
+        let pass = |pass: usize| {
+            let n_drawn = n_samples.min(count - pass * n_samples);
+            if n_drawn == n_samples {
+                return (0..n_samples).collect();
+            }
+            let mut positions = index::sample(rng, n_samples, n_drawn).into_vec();
+            positions.sort_unstable();
+            positions
+        };
+        passes.map(pass).collect()
     }
-    let mut drawn = Vec::with_capacity(count);
-    for pass in 0..count.div_ceil(n_samples) {
-        let n_drawn = n_samples.min(count - pass * n_samples);
-        let mut positions = index::sample(rng, n_samples, n_drawn).into_vec();
-        positions.sort_unstable();
-        drawn.extend(positions.into_iter().map(|position| match pass {
-            0 => samples[position].clone(),
-            _ => samples[position].copy(pass),
-        }));
-    }
-    drawn
 }
 
 #[cfg(test)]
@@ -137,14 +208,22 @@ mod tests {
     }
 
     fn check(n: usize, size: SamplingSize) -> (usize, usize) {
-        let drawn = drawn(samples(n), size, &mut seed::rng(1, "test"));
-        let texts: HashSet<_> = drawn
-            .iter()
-            .map(|sample| sample.messages[0].content.clone())
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mix.jsonl");
+        let mut recipe = Recipe::default();
+        recipe.add("a.jsonl".into(), size, samples(n));
+        assert!(recipe.mix(&path, "", 1).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let records: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        let ids: HashSet<_> = drawn.iter().map(|sample| sample.id.clone()).collect();
-        assert_eq!(ids.len(), drawn.len(), "ids are unique");
-        (drawn.len(), texts.len())
+        let distinct = |pointer: &str| -> HashSet<String> {
+            let values = records.iter().map(|record| record.pointer(pointer));
+            values.map(|value| value.unwrap().to_string()).collect()
+        };
+        assert_eq!(distinct("/id").len(), records.len(), "ids are unique");
+        (records.len(), distinct("/messages/0/content").len())
     }
 
     #[test]
@@ -153,6 +232,8 @@ mod tests {
         assert_eq!(check(12, SamplingSize::Count(30)), (30, 12));
         assert_eq!(check(5, SamplingSize::All), (5, 5));
         assert_eq!(check(0, SamplingSize::Count(30)), (0, 0));
+        assert_eq!(check(5, SamplingSize::Share(2.0)), (10, 5));
+        assert_eq!(check(5, SamplingSize::Share(0.3)), (1, 1));
     }
 
     #[test]

@@ -7,9 +7,12 @@ mod files;
 mod json_lines;
 mod knowledge;
 mod mixing;
+mod precomputed;
 mod provenance;
 mod record;
 mod report;
 
 pub use files::RunFiles;
-pub(crate) use files::{Contents, LeafResult, write};
+pub(crate) use files::{Contents, LeafResult, PrecomputedData, write};
+pub use precomputed::RecipeError;
+pub(crate) use precomputed::read_recipe;

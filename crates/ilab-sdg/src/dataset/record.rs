@@ -1,5 +1,7 @@
 //! The records of the files.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -9,28 +11,39 @@ use crate::pipeline::fingerprint;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Message {
     pub(super) content: String,
-    pub(super) role: &'static str,
+    pub(super) role: Cow<'static, str>,
 }
 
 impl Message {
+    pub(super) fn new(role: &str, content: &str) -> Self {
+        Self {
+            content: content.to_owned(),
+            role: Cow::Owned(role.to_owned()),
+        }
+    }
+
+    pub(super) fn is_system(&self) -> bool {
+        self.role == "system"
+    }
+
     pub(super) fn user(content: impl Into<String>) -> Self {
         Self {
             content: content.into(),
-            role: "user",
+            role: Cow::Borrowed("user"),
         }
     }
 
     pub(super) fn assistant(content: impl Into<String>) -> Self {
         Self {
             content: content.into(),
-            role: "assistant",
+            role: Cow::Borrowed("assistant"),
         }
     }
 
     pub(super) fn system(content: impl Into<String>) -> Self {
         Self {
             content: content.into(),
-            role: "system",
+            role: Cow::Borrowed("system"),
         }
     }
 }
@@ -78,7 +91,7 @@ impl Sample {
 
     /// Puts the system prompt first, in the place of another one; an empty prompt is no turn at all.
     pub(super) fn with_system(mut self, system_prompt: &str) -> Self {
-        self.messages.retain(|message| message.role != "system");
+        self.messages.retain(|message| !message.is_system());
         if !system_prompt.is_empty() {
             self.messages.insert(0, Message::system(system_prompt));
         }
@@ -151,7 +164,7 @@ mod tests {
             sample
                 .messages
                 .iter()
-                .map(|message| message.role)
+                .map(|message| message.role.clone())
                 .collect::<Vec<_>>()
         };
         let with = sample.with_system("one").with_system("two");

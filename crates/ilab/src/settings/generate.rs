@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ilab_openai::client::ApiKey;
 use ilab_sdg::pipeline::PipelineSource;
-use ilab_sdg::{CHUNK_TOKENS, Work};
+use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
 use ilab_taxonomy::Selection;
 
 use crate::cli::data::GenerateArgs;
@@ -16,7 +16,7 @@ const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// What the original sends when there is no key.
 const NO_API_KEY: &str = "no_api_key";
 use crate::settings::Invocation;
-use crate::settings::pipelines::pipeline;
+use crate::settings::pipelines::{default_recipes, pipeline};
 
 /// Who writes the data.
 #[derive(Debug)]
@@ -65,6 +65,8 @@ impl Prices {
 pub(crate) struct GenerateSettings {
     pub(crate) selection: Selection,
     pub(crate) pipeline: PipelineSource,
+    /// What is mixed into the training files.
+    pub(crate) recipes: DefaultRecipes,
     pub(crate) teacher: TeacherSettings,
     pub(crate) output_dir: PathBuf,
     /// Where git repositories with documents are kept.
@@ -110,6 +112,7 @@ impl GenerateSettings {
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
             pipeline: pipeline(args.pipeline.or(config.pipeline), &invocation.environment)?,
+            recipes: default_recipes(&invocation.environment),
             teacher,
             output_dir: args.output_dir.unwrap_or(config.output_dir),
             repositories: invocation.environment.dirs.cache.join("repositories"),

@@ -1,15 +1,16 @@
-//! Where pipelines are found.
+//! Where pipelines and recipes are found.
 
 use std::path::PathBuf;
 
+use ilab_sdg::DefaultRecipes;
 use ilab_sdg::embedded;
 use ilab_sdg::pipeline::PipelineSource;
 
 use crate::error::{CommandError, Kind};
 use crate::settings::Environment;
 
-/// Where users and administrators may put pipelines, to be called by the names of their folders.
-fn folders(environment: &Environment) -> impl Iterator<Item = PathBuf> {
+/// Where users and administrators may put what generation uses: `name` in each folder of data, the user's first.
+fn folders(environment: &Environment, name: &str) -> impl Iterator<Item = PathBuf> {
     let variable = environment.variables.get("XDG_DATA_DIRS");
     let shared = variable
         .filter(|folders| !folders.is_empty())
@@ -18,7 +19,20 @@ fn folders(environment: &Environment) -> impl Iterator<Item = PathBuf> {
     let shared: Vec<PathBuf> = shared.collect();
     std::iter::once(environment.dirs.data.clone())
         .chain(shared)
-        .map(|folder| folder.join("sdg/pipelines"))
+        .map(move |folder| folder.join("sdg").join(name))
+}
+
+/// The recipes of data that is mixed into every run: for each kind, the first one found.
+pub(crate) fn default_recipes(environment: &Environment) -> DefaultRecipes {
+    let first = |kind: &str| {
+        folders(environment, "default_data_recipes")
+            .map(|folder| folder.join(kind))
+            .find(|path| path.is_file())
+    };
+    DefaultRecipes {
+        knowledge: first("knowledge.yaml"),
+        skills: first("skills.yaml"),
+    }
 }
 
 /// The pipeline of this name, or in this folder.
@@ -30,7 +44,7 @@ pub(crate) fn pipeline(
     match name.as_deref() {
         None | Some("") => Err(CommandError::message(Kind::User, "Pipeline not set", known)),
         Some(name)
-            if let Some(folder) = folders(environment)
+            if let Some(folder) = folders(environment, "pipelines")
                 .map(|folder| folder.join(name))
                 .find(|folder| folder.is_dir()) =>
         {
@@ -57,7 +71,7 @@ pub(crate) fn named_pipelines(environment: &Environment) -> Vec<(String, Pipelin
             found.push((name, source));
         }
     };
-    for folder in folders(environment) {
+    for folder in folders(environment, "pipelines") {
         // A folder that is not there has no pipelines.
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();

@@ -148,6 +148,36 @@ fn starting_over_keeps_the_old_answers_aside() {
 }
 
 #[test]
+fn a_recipe_below_the_data_folder_is_mixed_in() {
+    let program = program();
+    let recipes = ".local/share/instructlab/sdg/default_data_recipes";
+    program.write(
+        &format!("{recipes}/skills.yaml"),
+        "datasets:\n- path: old.jsonl\n",
+    );
+    let teacher = FakeTeacher::start(teach);
+    let url = teacher.url();
+    let mut generate = arguments(&url, "out");
+    generate.extend(["--sdg-scale-factor", "1", "--json"]);
+    assert_snapshot!(program.run(&generate), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: [FOLDER]/.local/share/instructlab/sdg/default_data_recipes/skills.yaml:2: there is no dataset `[FOLDER]/.local/share/instructlab/sdg/default_data_recipes/old.jsonl`
+    hint: paths count from the folder of the recipe; put the file there, or take the entry out
+    ");
+    assert_eq!(teacher.n_requests(), 0);
+    let record = r#"{"messages": [{"role": "user", "content": "What was before?"}, {"role": "assistant", "content": "This."}]}"#;
+    program.write(&format!("{recipes}/old.jsonl"), record);
+    let shown = program.run(&generate);
+    let report = shown.lines().find(|line| line.starts_with('{')).unwrap();
+    let report: Value = serde_json::from_str(report).unwrap();
+    let mixed = program.path(report["files"]["skills_train_messages"].as_str().unwrap());
+    let mixed = std::fs::read_to_string(mixed).unwrap();
+    assert_eq!(mixed.matches("What was before?").count(), 1);
+}
+
+#[test]
 fn flags_that_exclude_each_other_are_refused() {
     let program = program();
     let mut both = arguments("http://localhost:1", "out");

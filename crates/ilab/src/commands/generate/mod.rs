@@ -55,7 +55,7 @@ impl<'s> Session<'s> {
         // A teacher takes a minute to load: what stops the run without one is told before.
         check(
             &leaves,
-            &settings.pipeline,
+            (&settings.pipeline, &settings.recipes),
             &settings.repositories,
             &CheckProgress(ui),
             &cancel,
@@ -127,6 +127,7 @@ fn options(
     GenerateOptions {
         leaves,
         pipeline: settings.pipeline.clone(),
+        recipes: settings.recipes.clone(),
         output_dir: settings.output_dir.clone(),
         started: run_name(),
         repositories: settings.repositories.clone(),

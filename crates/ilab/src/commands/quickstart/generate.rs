@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ilab_base::cancel::Cancel;
 use ilab_infer::{Engine, SpecialTokens};
 use ilab_sdg::pipeline::PipelineSource;
-use ilab_sdg::{GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{DefaultRecipes, GenerateOptions, RunName, Summary, generate};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 
 use crate::commands::generate::GenerationProgress;
@@ -64,6 +64,7 @@ pub(super) async fn run(
     let options = GenerateOptions {
         leaves,
         pipeline: PipelineSource::Embedded("simple".to_owned()),
+        recipes: DefaultRecipes::default(),
         output_dir: folder.join("datasets"),
         started: RunName {
             directory: "quickstart".to_owned(),
