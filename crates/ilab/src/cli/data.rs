@@ -12,6 +12,15 @@ use crate::settings::{GenerateSettings, Invocation, named_pipelines, pipeline};
 pub(super) enum DataCommand {
     /// Generate training data from a taxonomy
     Generate(Box<GenerateArgs>),
+    /// List the datasets of all runs
+    List {
+        /// A folder of datasets; may be given several times
+        #[arg(long, value_name = "DIR")]
+        dataset_dirs: Vec<PathBuf>,
+        /// Print a JSON list
+        #[arg(long)]
+        json: bool,
+    },
     /// List, read and copy pipelines
     #[command(subcommand)]
     Pipelines(PipelinesCommand),
@@ -126,6 +135,14 @@ impl DataCommand {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
         match self {
             Self::Generate(args) => args.run(invocation),
+            Self::List { dataset_dirs, json } => {
+                let folders = if dataset_dirs.is_empty() {
+                    vec![invocation.environment.dirs.datasets()]
+                } else {
+                    dataset_dirs
+                };
+                commands::data_list::run(&folders, json, invocation.ui)
+            }
             Self::Pipelines(command) => command.run(invocation),
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod chat;
 pub(crate) mod config_init;
 pub(crate) mod config_show;
 pub(crate) mod convert;
+pub(crate) mod data_list;
 pub(crate) mod generate;
 mod local_model;
 pub(crate) mod pipelines;

@@ -4,6 +4,7 @@ mod findings;
 pub(crate) mod log;
 mod progress;
 mod question;
+pub(crate) mod table;
 
 pub(crate) use progress::Progress;
 

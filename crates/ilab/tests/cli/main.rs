@@ -6,6 +6,7 @@ mod ahead;
 mod chat;
 mod config;
 mod convert;
+mod data_list;
 mod generate;
 mod pipelines;
 mod program;
