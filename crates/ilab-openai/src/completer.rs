@@ -195,6 +195,14 @@ pub enum CompletionError {
         /// What the endpoint said.
         message: String,
     },
+    /// The endpoint failed at this request time and again, and yet it answers others.
+    #[error("`{url}` answers others but not this request: {message}")]
+    Unanswered {
+        /// The endpoint.
+        url: String,
+        /// What the last attempt met.
+        message: String,
+    },
     /// Too many requests or no quota left (429), after all retries.
     #[error("`{url}` has had too many requests (HTTP 429): {message}")]
     RateLimited {
@@ -239,7 +247,10 @@ impl CompletionError {
     pub fn is_fatal(&self) -> bool {
         !matches!(
             self,
-            Self::Rejected { .. } | Self::Refused { .. } | Self::ContextOverflow { .. }
+            Self::Rejected { .. }
+                | Self::Refused { .. }
+                | Self::ContextOverflow { .. }
+                | Self::Unanswered { .. }
         )
     }
 }
@@ -247,7 +258,9 @@ impl CompletionError {
 impl ilab_base::hint::Hint for CompletionError {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Rejected { .. } | Self::Cancelled => return Vec::new(),
+            Self::Rejected { .. } | Self::Cancelled | Self::Unanswered { .. } => {
+                return Vec::new();
+            }
             Self::NotFound { served, .. } if !served.is_empty() => {
                 return vec![format!(
                     "name one of its models with `--model`: {}",

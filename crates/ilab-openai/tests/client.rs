@@ -169,6 +169,75 @@ fn a_limited_endpoint_is_waited_for() {
 }
 
 #[test]
+fn garbage_among_answers_is_asked_for_again() {
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        1 => Reply::raw(200, "<html>busy</html>"),
+        2 => Reply::raw(200, r#"{"choices": []}"#),
+        _ => Reply::answer("fine"),
+    });
+    let completer = completer(&teacher);
+    for _ in 0..2 {
+        let completion = wait(completer.complete(chat(1))).unwrap();
+        assert_eq!(texts(&completion), ["fine"]);
+    }
+    assert_eq!(teacher.n_requests(), 4);
+}
+
+/// One request makes the server fail whenever it is sent; a simple one is answered.
+#[test]
+fn a_request_that_fails_alone_is_no_reason_to_stop() {
+    let teacher = FakeTeacher::start(|request| match request["seed"].as_u64() {
+        Some(13) => Reply::error(500, "cannot"),
+        _ => Reply::answer("fine"),
+    });
+    let mut request = chat(1);
+    request.sampling.seed = Some(13);
+    let error = ask(&teacher, request).unwrap_err();
+    assert!(
+        matches!(error, CompletionError::Unanswered { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("cannot"), "{error}");
+    assert!(!error.is_fatal());
+    let requests = teacher.requests();
+    assert_eq!(requests.len(), 4);
+    assert_eq!(requests[3].body["max_tokens"], 1);
+}
+
+#[test]
+fn an_overloaded_endpoint_gets_fewer_requests_at_a_time() {
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(Mutex::new(Vec::new()));
+    let (counter, seen) = (Arc::clone(&in_flight), Arc::clone(&most));
+    let teacher = FakeTeacher::start(move |_| {
+        let now = counter.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.lock().unwrap().push(now);
+        std::thread::sleep(Duration::from_millis(20));
+        counter.fetch_sub(1, Ordering::SeqCst);
+        match now > 4 {
+            true => Reply::error(429, "too many"),
+            false => Reply::answer("fine"),
+        }
+    });
+    let mut options = EndpointOptions::new(teacher.url(), None);
+    options.retry = RetryPolicy {
+        n_attempts: 30,
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(20),
+    };
+    let completer = HttpCompleter::new(Endpoint::new(options).unwrap(), "m");
+    let answers = wait(futures::future::join_all(
+        (0..64).map(|_| completer.complete(chat(1))),
+    ));
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let most = most.lock().unwrap();
+    // At first all come at once; in the end no more than the server takes, give or take the one that probes.
+    let late = &most[most.len() - 16..];
+    assert!(late.iter().all(|n| *n <= 6), "{most:?}");
+}
+
+#[test]
 fn attempts_come_to_an_end() {
     let teacher = FakeTeacher::start(|_| Reply::error(500, "it broke"));
     let error = ask(&teacher, chat(1)).unwrap_err();
@@ -177,7 +246,8 @@ fn attempts_come_to_an_end() {
         error.to_string(),
         format!("`{url}` did not answer after 3 attempts: HTTP 500: it broke")
     );
-    assert_eq!(teacher.n_requests(), 3);
+    // The last one asks something simple: is it the request or the endpoint?
+    assert_eq!(teacher.n_requests(), 3 + 1);
 }
 
 #[test]
@@ -353,7 +423,7 @@ fn garbage_is_shown_by_its_first_bytes() {
             matches!(error, CompletionError::InvalidResponse { .. }),
             "{error:?}"
         );
-        assert_eq!(teacher.n_requests(), 1);
+        assert_eq!(teacher.n_requests(), 1 + 1);
         assert!(!error.hints().is_empty());
     }
     let teacher = FakeTeacher::start(move |_| Reply::raw(200, bodies[0]));

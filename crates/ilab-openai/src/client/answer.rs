@@ -1,5 +1,6 @@
 //! Between the traits' requests and answers and those of the wire.
 
+use crate::client::endpoint::WireAnswer;
 use crate::completer::{Choice, Completion, Prompt, Request, Sampling, TokenLogprob, Usage};
 use crate::wire::chat::{ChatLogprobs, ChatRequest, ChatResponse, RequestMessage};
 use crate::wire::completion::{CompletionLogprobs, CompletionRequest, CompletionResponse};
@@ -38,6 +39,26 @@ impl WireRequest {
                 ..CompletionRequest::default()
             }),
         }
+    }
+}
+
+impl WireAnswer for ChatResponse {
+    fn n_choices(&self) -> usize {
+        self.choices.len()
+    }
+
+    fn n_tokens(&self) -> Option<u32> {
+        self.usage.as_ref().map(|usage| usage.total_tokens)
+    }
+}
+
+impl WireAnswer for CompletionResponse {
+    fn n_choices(&self) -> usize {
+        self.choices.len()
+    }
+
+    fn n_tokens(&self) -> Option<u32> {
+        self.usage.as_ref().map(|usage| usage.total_tokens)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::key::ApiKey;
 use crate::client::options::{EndpointError, EndpointOptions};
+use crate::client::pace::{Pace, Turn};
 use crate::client::retry::{Attempts, Failure, RetryListener, RetryPolicy};
 use crate::completer::CompletionError;
 use crate::wire;
@@ -20,6 +21,14 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How much of an unexpected answer is shown.
 const N_SHOWN_CHARACTERS: usize = 200;
+
+/// What every answer to a completion has.
+pub(super) trait WireAnswer: DeserializeOwned {
+    /// Answers in it.
+    fn n_choices(&self) -> usize;
+    /// Tokens of prompt and answers, where it says so.
+    fn n_tokens(&self) -> Option<u32>;
+}
 
 /// A reachable endpoint. Clones share its connections.
 #[derive(Clone)]
@@ -38,6 +47,7 @@ struct Inner {
     api_key: Option<ApiKey>,
     retry: RetryPolicy,
     on_retry: Option<RetryListener>,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -86,6 +96,7 @@ impl Endpoint {
                 api_key: options.api_key,
                 retry: options.retry,
                 on_retry: options.on_retry,
+                pace: Pace::new(options.budget),
             }),
         })
     }
@@ -95,17 +106,34 @@ impl Endpoint {
         &self.inner.url
     }
 
-    /// Posts `body` and reads the answer as `T`, with retries.
-    pub(super) async fn post<T: DeserializeOwned>(
+    /// Posts a body of about so many tokens and reads the answer as `T`, in its turn and with retries.
+    pub(super) async fn post<T: WireAnswer>(
         &self,
         path: &str,
         body: &impl Serialize,
+        n_tokens: u32,
     ) -> Result<T, CompletionError> {
         let request = self.request(Method::POST, path).json(body);
-        match self.bytes_of(&request).await {
-            Ok(bytes) => self.parse(&bytes),
-            Err(error) => Err(self.with_served_models(error).await),
+        let mut attempts = self.attempts();
+        loop {
+            let turn = self.inner.pace.turn(n_tokens).await;
+            let answer = self.bytes_once(&request, attempts.number).await;
+            let answer = answer.and_then(|bytes| self.answer::<T>(&bytes));
+            match answer {
+                Ok(answer) => {
+                    turn.succeeded(answer.n_tokens());
+                    return Ok(answer);
+                }
+                Err(failure) => self.again(&mut attempts, turn, failure).await?,
+            }
         }
+    }
+
+    /// Whether the endpoint answers this body right now.
+    pub(super) async fn answers<T: WireAnswer>(&self, path: &str, body: &impl Serialize) -> bool {
+        let request = self.request(Method::POST, path).json(body);
+        let bytes = self.bytes_once(&request, 1).await;
+        bytes.is_ok_and(|bytes| self.answer::<T>(&bytes).is_ok())
     }
 
     /// Posts `body` and returns the answer as soon as its status is known to be good, with retries until then.
@@ -117,13 +145,44 @@ impl Endpoint {
         let request = self.request(Method::POST, path).json(body);
         let mut attempts = self.attempts();
         loop {
+            let turn = self.inner.pace.turn(0).await;
             match self.send(&request, attempts.number).await {
-                Ok(response) => return Ok(response),
-                Err(failure) => match attempts.after(failure).await {
-                    Ok(()) => {}
-                    Err(error) => return Err(self.with_served_models(error).await),
-                },
+                Ok(response) => {
+                    turn.succeeded(None);
+                    return Ok(response);
+                }
+                Err(failure) => self.again(&mut attempts, turn, failure).await?,
             }
+        }
+    }
+
+    /// What is no answer at all may be one the next time, unless there never was one: then it is no such endpoint.
+    fn answer<T: WireAnswer>(&self, bytes: &[u8]) -> Result<T, Failure> {
+        let error = match self.parse::<T>(bytes) {
+            Ok(answer) if answer.n_choices() > 0 => return Ok(answer),
+            Ok(_) => self.invalid("there is no choice in it", bytes),
+            Err(error) => error,
+        };
+        Err(Failure {
+            is_transient: self.inner.pace.has_succeeded(),
+            ..Failure::lasting(error)
+        })
+    }
+
+    /// Gives the turn back and waits for the next attempt, unless there is nothing left to try.
+    async fn again(
+        &self,
+        attempts: &mut Attempts<'_>,
+        turn: Turn<'_>,
+        failure: Failure,
+    ) -> Result<(), CompletionError> {
+        match failure.status {
+            Some(429 | 503) => turn.overloaded(failure.retry_after),
+            _ => drop(turn),
+        }
+        match attempts.after(failure).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.with_served_models(error).await),
         }
     }
 

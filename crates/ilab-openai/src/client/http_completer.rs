@@ -11,8 +11,11 @@ use crate::client::answer::{self, WireRequest};
 use crate::client::endpoint::Endpoint;
 use crate::client::stream;
 use crate::completer::{
-    Completer, Completion, CompletionError, Request, StreamEvent, Streamer, Usage,
+    ChatMessage, Completer, Completion, CompletionError, Prompt, Request, Sampling, StreamEvent,
+    Streamer, Usage,
 };
+use crate::wire::chat::ChatResponse;
+use crate::wire::completion::CompletionResponse;
 
 /// A model behind an endpoint: `/chat/completions` for conversations, `/completions` for texts.
 #[derive(Debug, Clone)]
@@ -83,19 +86,67 @@ impl HttpCompleter {
     }
 
     async fn complete_once(&self, request: &Request) -> Result<Completion, CompletionError> {
-        let completion = match WireRequest::new(&self.model, request) {
+        match self.send(request).await {
+            Err(
+                CompletionError::Unavailable { url, message, .. }
+                | CompletionError::InvalidResponse { url, message },
+            ) if self.is_well(&request.prompt).await => {
+                Err(CompletionError::Unanswered { url, message })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the endpoint answers something simple: then a request that it fails at is at fault, not the endpoint.
+    async fn is_well(&self, like: &Prompt) -> bool {
+        let text = "Hello";
+        let simple = Request {
+            prompt: match like {
+                Prompt::Chat(_) => Prompt::Chat(vec![ChatMessage::user(text)]),
+                Prompt::Text(_) => Prompt::Text(text.to_owned()),
+            },
+            sampling: Sampling {
+                max_tokens: Some(1),
+                ..Sampling::default()
+            },
+        };
+        match WireRequest::new(&self.model, &simple) {
             WireRequest::Chat(body) => {
-                answer::from_chat(self.endpoint.post("chat/completions", &body).await?)
+                let path = "chat/completions";
+                self.endpoint.answers::<ChatResponse>(path, &body).await
             }
             WireRequest::Completion(body) => {
-                answer::from_completion(self.endpoint.post("completions", &body).await?)
+                self.endpoint
+                    .answers::<CompletionResponse>("completions", &body)
+                    .await
             }
-        };
-        if completion.choices.is_empty() {
-            return Err(self.endpoint.invalid("there is no choice in it", b"[]"));
         }
-        Ok(completion)
     }
+
+    async fn send(&self, request: &Request) -> Result<Completion, CompletionError> {
+        let n_tokens = estimated_tokens(request);
+        Ok(match WireRequest::new(&self.model, request) {
+            WireRequest::Chat(body) => {
+                let path = "chat/completions";
+                answer::from_chat(self.endpoint.post(path, &body, n_tokens).await?)
+            }
+            WireRequest::Completion(body) => {
+                answer::from_completion(self.endpoint.post("completions", &body, n_tokens).await?)
+            }
+        })
+    }
+}
+
+/// What a request may cost: its prompt, at four bytes a token, and the longest answers that it allows.
+fn estimated_tokens(request: &Request) -> u32 {
+    let n_bytes: usize = match &request.prompt {
+        Prompt::Chat(messages) => messages.iter().map(|message| message.content.len()).sum(),
+        Prompt::Text(text) => text.len(),
+    };
+    let n_prompt = u32::try_from(n_bytes / 4).unwrap_or(u32::MAX);
+    let longest = request.sampling.max_tokens.unwrap_or(0);
+    let n_answers = request.sampling.n_choices().saturating_mul(longest);
+    n_prompt.saturating_add(n_answers)
 }
 
 impl Completer for HttpCompleter {

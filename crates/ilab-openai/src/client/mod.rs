@@ -5,6 +5,7 @@ mod endpoint;
 mod http_completer;
 mod key;
 mod options;
+mod pace;
 mod retry;
 mod stream;
 
@@ -12,4 +13,5 @@ pub use endpoint::{Endpoint, list_models};
 pub use http_completer::HttpCompleter;
 pub use key::ApiKey;
 pub use options::{EndpointError, EndpointOptions};
+pub use pace::Budget;
 pub use retry::{Retry, RetryListener, RetryPolicy};

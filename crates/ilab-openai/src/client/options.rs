@@ -5,6 +5,7 @@ use std::time::Duration;
 use ilab_base::hint::Hint;
 
 use crate::client::key::ApiKey;
+use crate::client::pace::Budget;
 use crate::client::retry::{RetryListener, RetryPolicy};
 
 /// How to reach an endpoint.
@@ -18,6 +19,8 @@ pub struct EndpointOptions {
     pub connect_timeout: Duration,
     /// How long the endpoint may send nothing at all: a whole answer of a slow machine fits in here.
     pub silence_timeout: Duration,
+    /// How much the endpoint allows.
+    pub budget: Budget,
     /// When to try again.
     pub retry: RetryPolicy,
     /// Who is told of it.
@@ -32,6 +35,7 @@ impl EndpointOptions {
             api_key,
             connect_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(600),
+            budget: Budget::default(),
             retry: RetryPolicy::default(),
             on_retry: None,
         }

@@ -21,7 +21,8 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            n_attempts: 6,
+            // A server that is started anew is back within the minute that these take.
+            n_attempts: 8,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(60),
         }

@@ -99,6 +99,12 @@ pub(crate) struct GenerateArgs {
     /// Requests that wait for an answer at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) num_cpus: Option<u32>,
+    /// Requests that the endpoint allows in a minute
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) requests_per_minute: Option<u32>,
+    /// Tokens that the endpoint allows in a minute, prompts and answers together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tokens_per_minute: Option<u32>,
     /// Longest answer in tokens, in place of what the pipeline says
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_num_tokens: Option<u32>,

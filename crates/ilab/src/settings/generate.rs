@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ilab_openai::client::ApiKey;
+use ilab_openai::client::{ApiKey, Budget};
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
 use ilab_taxonomy::Selection;
@@ -26,6 +26,7 @@ pub(crate) enum TeacherSettings {
         url: String,
         api_key: Option<ApiKey>,
         model: Option<String>,
+        budget: Budget,
     },
     /// A GGUF file in this process.
     Local(EngineSettings),
@@ -100,6 +101,10 @@ impl GenerateSettings {
                 url,
                 api_key: api_key(args.api_key, invocation),
                 model: args.model,
+                budget: Budget {
+                    requests_per_minute: args.requests_per_minute,
+                    tokens_per_minute: args.tokens_per_minute,
+                },
             },
             None => TeacherSettings::Local(EngineSettings {
                 model_path: args.model.map_or(config.teacher.model_path, PathBuf::from),

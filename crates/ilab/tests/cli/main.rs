@@ -8,6 +8,7 @@ mod config;
 mod convert;
 mod data_list;
 mod generate;
+mod hostile;
 mod pipelines;
 mod program;
 mod quickstart;

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
 use ilab_infer::{Batching, SpecialTokens};
-use ilab_openai::client::{ApiKey, Endpoint, EndpointOptions, HttpCompleter, list_models};
+use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, list_models};
 use ilab_openai::completer::Completer;
 
 use super::progress::tell_retries;
@@ -33,18 +33,21 @@ pub(super) async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teache
             url,
             api_key,
             model,
-        } => remote_teacher(url, api_key.clone(), model.clone(), ui).await,
+            budget,
+        } => {
+            let mut options = EndpointOptions::new(url, api_key.clone());
+            options.budget = *budget;
+            remote_teacher(options, model.clone(), ui).await
+        }
         TeacherSettings::Local(engine) => local_teacher(engine, ui),
     }
 }
 
 async fn remote_teacher(
-    url: &str,
-    api_key: Option<ApiKey>,
+    mut options: EndpointOptions,
     model: Option<String>,
     ui: Ui,
 ) -> Result<Teacher, CommandError> {
-    let mut options = EndpointOptions::new(url, api_key);
     options.on_retry = Some(tell_retries(ui));
     let endpoint = Endpoint::new(options).map_err(CommandError::usage)?;
     let model = match model {
