@@ -55,6 +55,9 @@ fn answer(prompt: &str, seed: u64) -> String {
     let tagged = |tag: &str, text: &str| format!("[{tag}] {text} [/{tag}]");
     if prompt.ends_with("put right:") {
         format!("The text, put right, {seed}.")
+    } else if prompt.ends_with("The exam:") {
+        let choices = "A) One\nB) Two\nC) Three\nD) Four";
+        format!("[Question]\nWhat is {seed}?\n{choices}\n[Answer]\nB) Two\n[End]")
     } else if prompt.ends_with("Questions and answers:") {
         format!("[QUESTION] What is {seed}? [ANSWER] A number. [END]")
     } else if prompt.starts_with("You check whether an answer") {

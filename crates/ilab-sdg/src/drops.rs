@@ -32,6 +32,8 @@ pub enum DropReason {
     NoAnswer,
     /// The question is one of the seed examples.
     SameAsSeed,
+    /// It is no question with four choices of which one is named.
+    NoChoices,
 }
 
 impl DropReason {
@@ -55,7 +57,8 @@ impl DropReason {
             | Self::NoQuestionMark
             | Self::NoQuestion
             | Self::NoAnswer
-            | Self::SameAsSeed => "a larger teacher model follows the prompts better",
+            | Self::SameAsSeed
+            | Self::NoChoices => "a larger teacher model follows the prompts better",
         }
     }
 
@@ -74,6 +77,7 @@ impl DropReason {
             Self::NoQuestion => "no question",
             Self::NoAnswer => "question without an answer",
             Self::SameAsSeed => "same as a seed example",
+            Self::NoChoices => "not four choices and the letter of one",
         }
     }
 }

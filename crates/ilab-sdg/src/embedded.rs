@@ -21,6 +21,8 @@ const FILES: &[(&str, &str)] = files!(
     "full/knowledge"
     "full/freeform_skills"
     "full/grounded_skills"
+    "full/mmlu_bench"
+    "full/eval/multiple_choice"
     "full/knowledge/evaluate_faithfulness"
     "full/knowledge/evaluate_question"
     "full/knowledge/evaluate_relevancy"

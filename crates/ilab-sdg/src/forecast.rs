@@ -1,5 +1,6 @@
 //! What a run would ask for, without asking: requests, tokens, and what is kept already.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -15,8 +16,8 @@ use crate::observer::Observer;
 use crate::prepare::Prepared;
 use crate::row::{self, Row};
 use crate::run::{Run, changed};
-use crate::samples::{Leaf, SeedQuestion};
-use crate::scheduler::{self, Limits};
+use crate::samples::SeedQuestion;
+use crate::scheduler::{self, Limits, Part};
 use crate::teacher::Teacher;
 
 /// The shortest answer that is expected, in tokens: a judge's.
@@ -62,12 +63,9 @@ pub struct Work {
 impl Forecast {
     /// The work of all leaves.
     pub fn work(&self) -> Work {
-        let works = self.leaves.iter().map(|leaf| leaf.work);
-        works.fold(Work::default(), |sum, work| Work {
-            n_requests: sum.n_requests + work.n_requests,
-            n_prompt_tokens: sum.n_prompt_tokens + work.n_prompt_tokens,
-            n_answer_tokens: sum.n_answer_tokens + work.n_answer_tokens,
-        })
+        let mut all = Work::default();
+        self.leaves.iter().for_each(|leaf| all += leaf.work);
+        all
     }
 
     /// How long the teacher would write, in seconds, where its speed is known. Requests that are known take no time.
@@ -111,23 +109,44 @@ pub async fn forecast(
         max_in_flight: usize::from(u8::MAX),
         watch: None,
     };
-    scheduler::flow(&run, prepared.parts(usize::MAX), limits, &()).await?;
+    let parts = || prepared.parts(usize::MAX);
+    let asked = parts().into_iter().chain(prepared.exam_parts().1);
+    scheduler::flow(&run, asked.collect(), limits, &()).await?;
+    let parts = parts();
     let counter = Counter {
         run: &run,
         count_tokens: &*options.count_tokens,
     };
-    let leaves = prepared.leaves.iter().map(|leaf| {
-        Ok(LeafForecast {
+    let (examined, exams) = prepared.exam_parts();
+    let mut leaves = Vec::with_capacity(prepared.leaves.len());
+    for (position, leaf) in prepared.leaves.iter().enumerate() {
+        let of_leaf = |part: &&Part<'_>| part.leaf == leaf.name;
+        let exam = examined.iter().zip(&exams);
+        let exam = exam.filter(|(examined, _)| **examined == position);
+        let parts = parts.iter().filter(of_leaf);
+        let mut work = Work::default();
+        for part in parts.chain(exam.map(|(_, part)| part)) {
+            work += counter.part(part, counter.mean_tokens(&leaf.seeds))?;
+        }
+        leaves.push(LeafForecast {
             leaf_path: leaf.leaf_path.clone(),
             n_rows: leaf.n_rows(),
-            work: counter.leaf(leaf, &prepared)?,
-        })
-    });
+            work,
+        });
+    }
     Ok(Forecast {
-        leaves: leaves.collect::<Result<_, GenerateError>>()?,
+        leaves,
         n_known_requests: teacher.n_kept(),
         tokens_per_second: teacher.known_speed()?,
     })
+}
+
+impl AddAssign for Work {
+    fn add_assign(&mut self, more: Self) {
+        self.n_requests += more.n_requests;
+        self.n_prompt_tokens += more.n_prompt_tokens;
+        self.n_answer_tokens += more.n_answer_tokens;
+    }
 }
 
 /// A teacher that is not there: only what the journal holds is answered.
@@ -167,33 +186,32 @@ struct Typical {
 }
 
 impl Counter<'_> {
-    fn leaf(&self, leaf: &Leaf, prepared: &Prepared) -> Result<Work, GenerateError> {
-        let mut work = Work::default();
-        for (kind, rows) in &leaf.rows {
-            let Some(first) = rows.first() else { continue };
-            let mut typical = Typical {
-                row: first.clone(),
-                n_rows: rows.len() as f64,
-                n_requests: 0.0,
-                n_prompt_tokens: 0.0,
-                n_answer_tokens: 0.0,
-                sample_tokens: self.mean_tokens(&leaf.seeds),
-            };
-            let mut real_rows = &rows[..];
-            for block in &prepared.pipelines.of(*kind).blocks {
-                typical.n_rows *= f64::from(block.n_iterations);
-                self.block(block, real_rows, &mut typical)?;
-                if let BlockKind::Ask(_) | BlockKind::Messages(_) | BlockKind::Flatten(_) =
-                    block.kind
-                {
-                    real_rows = &[];
-                }
+    /// The work of the rows of a part.
+    fn part(&self, part: &Part<'_>, sample_tokens: f64) -> Result<Work, GenerateError> {
+        let Some(first) = part.rows.first() else {
+            return Ok(Work::default());
+        };
+        let mut typical = Typical {
+            row: first.clone(),
+            n_rows: part.rows.len() as f64,
+            n_requests: 0.0,
+            n_prompt_tokens: 0.0,
+            n_answer_tokens: 0.0,
+            sample_tokens,
+        };
+        let mut real_rows = &part.rows[..];
+        for block in &part.pipeline.blocks {
+            typical.n_rows *= f64::from(block.n_iterations);
+            self.block(block, real_rows, &mut typical)?;
+            if let BlockKind::Ask(_) | BlockKind::Messages(_) | BlockKind::Flatten(_) = block.kind {
+                real_rows = &[];
             }
-            work.n_requests += typical.n_requests as u64;
-            work.n_prompt_tokens += typical.n_prompt_tokens as u64;
-            work.n_answer_tokens += typical.n_answer_tokens as u64;
         }
-        Ok(work)
+        Ok(Work {
+            n_requests: typical.n_requests as u64,
+            n_prompt_tokens: typical.n_prompt_tokens as u64,
+            n_answer_tokens: typical.n_answer_tokens as u64,
+        })
     }
 
     fn block(

@@ -11,7 +11,7 @@ use ilab_taxonomy::TaxonomyLeaf;
 use serde::Serialize;
 
 use crate::block::AskSettings;
-use crate::dataset::{self, Contents, LeafResult, PrecomputedData, RunFiles};
+use crate::dataset::{self, Contents, ExamQuestion, LeafResult, PrecomputedData, RunFiles};
 use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::journal::Journal;
@@ -143,16 +143,24 @@ pub async fn generate(
         max_in_flight: options.max_in_flight,
         watch,
     };
-    let produced = scheduler::flow(&run, prepared.parts(usize::MAX), limits, observer).await;
+    let mut parts = prepared.parts(usize::MAX);
+    let n_parts = parts.len();
+    let (examined, exam_parts) = prepared.exam_parts();
+    parts.extend(exam_parts);
+    let produced = scheduler::flow(&run, parts, limits, observer).await;
     teacher.keep_speed()?;
-    let produced = produced?;
+    let mut produced = produced?;
+    let exams = examined.into_iter().zip(produced.split_off(n_parts));
     observer.event(Event::Writing);
     let Prepared {
         pipelines,
         leaves,
         precomputed,
     } = prepared;
-    let finished = finish(&leaves, produced);
+    let mut finished = finish(&leaves, produced);
+    for (position, produced) in exams {
+        finished[position].examine(&leaves[position], produced);
+    }
     let results = leaves.into_iter().zip(finished);
     summarise(options, (&pipelines, &precomputed), &teacher, results)
 }
@@ -162,8 +170,24 @@ pub async fn generate(
 pub(crate) struct Finished {
     pub(crate) questions: Vec<Generated>,
     pub(crate) drops: Drops,
+    pub(crate) exam: Vec<ExamQuestion>,
     /// Answers that were asked for.
     pub(crate) n_answers: usize,
+}
+
+impl Finished {
+    /// Adds the exam about the documents of the leaf.
+    fn examine(&mut self, leaf: &Leaf, produced: Produced) {
+        self.drops.0.extend(produced.drops.0);
+        self.n_answers += produced.n_answers;
+        let mut dropped = Dropped {
+            leaf: &leaf.name,
+            block: question::CHECKS,
+            drops: &mut self.drops,
+        };
+        let rows = produced.rows.into_iter().map(|judged| judged.row);
+        self.exam = dataset::exam(rows.collect(), &mut dropped);
+    }
 }
 
 /// Turns what came out of the pipelines into questions, leaf by leaf.
@@ -187,6 +211,7 @@ pub(crate) fn finish(leaves: &[Leaf], produced: Vec<Produced>) -> Vec<Finished> 
         Finished {
             questions,
             drops,
+            exam: Vec::new(),
             n_answers,
         }
     };
@@ -214,6 +239,7 @@ fn summarise(
         results.push(LeafResult {
             leaf,
             questions: finished.questions,
+            exam: finished.exam,
         });
     }
     teacher.keep_drops(&options.started.directory, &drops)?;

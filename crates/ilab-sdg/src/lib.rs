@@ -15,6 +15,7 @@ mod error;
 mod forecast;
 mod generate;
 pub mod journal;
+mod journal_error;
 mod observer;
 pub mod pipeline;
 mod prepare;
@@ -26,6 +27,7 @@ mod run;
 mod samples;
 mod scheduler;
 mod teacher;
+mod track;
 mod watch;
 mod yaml;
 

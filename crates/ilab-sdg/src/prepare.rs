@@ -14,6 +14,7 @@ use crate::error::GenerateError;
 use crate::generate::GenerateOptions;
 use crate::observer::Observer;
 use crate::pipeline::{PipelineSource, Pipelines, fingerprint};
+use crate::row;
 use crate::samples::{self, Leaf};
 use crate::scheduler::Part;
 
@@ -42,6 +43,31 @@ impl Prepared {
             leaves,
             precomputed: options.recipes.read()?,
         })
+    }
+
+    /// One row for each chunk of the leaves with documents, to write an exam from; with the positions of their leaves.
+    pub(crate) fn exam_parts(&self) -> (Vec<usize>, Vec<Part<'_>>) {
+        let Some(pipeline) = self.pipelines.exam() else {
+            return (Vec::new(), Vec::new());
+        };
+        let with_documents = self
+            .leaves
+            .iter()
+            .enumerate()
+            .filter(|(_, leaf)| leaf.is_knowledge);
+        with_documents
+            .map(|(position, leaf)| {
+                let mut seen = HashSet::new();
+                let rows = leaf.rows.iter().flat_map(|(_, rows)| rows);
+                let rows = rows.filter(|row| seen.insert(row::text(row, "document").into_owned()));
+                let part = Part {
+                    leaf: &leaf.name,
+                    pipeline,
+                    rows: rows.cloned().collect(),
+                };
+                (position, part)
+            })
+            .unzip()
     }
 
     /// The rows of all leaves, at most `n_rows` of each kind of row of a leaf, spread over all of them.

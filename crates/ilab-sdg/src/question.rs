@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::dataset::EXAM_COLUMNS;
 use crate::drops::DropReason;
 use crate::row::{self, Judged, Row};
 use crate::run::Dropped;
@@ -58,6 +59,8 @@ pub(crate) fn questions(
 /// Whether a row holds a question with an answer; if not, why not and what it holds.
 pub(crate) fn form(row: &Row) -> Result<(), (DropReason, String)> {
     match split(row) {
+        // It has another form, which is looked at later.
+        _ if row.contains_key(EXAM_COLUMNS[0]) => Ok(()),
         Ok(_) => Ok(()),
         Err(reason) => Err((reason, row::text(row, OUTPUT).into_owned())),
     }

@@ -4,19 +4,17 @@
 //! that have come furthest go first, so few are on their way at any time. Each carries its [`Place`], so what came back first
 //! decides nothing about the result.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use crate::block::{Block, BlockKind, majority};
-use crate::drops::{DropReason, DroppedSample, Drops};
+use crate::block::{Block, BlockKind};
+use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::observer::{Event, Observer};
 use crate::pipeline::Pipeline;
-use crate::row::{self, Judged, Row};
-use crate::run::{Dropped, Run};
+use crate::row::{Judged, Row};
+use crate::run::Run;
+use crate::track::{Place, Step, Track};
 use crate::watch::Watch;
 
 /// Rows that go through one pipeline together.
@@ -97,28 +95,6 @@ async fn visit(
     })
 }
 
-/// Where a row stands among the others: compared from left to right.
-///
-/// All rows at the same step have places of the same length.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(Vec<u32>);
-
-impl Place {
-    /// After all that stood below a smaller number.
-    fn under(&self, number: u32) -> Self {
-        let mut place = vec![number];
-        place.extend(&self.0);
-        Self(place)
-    }
-
-    /// One of several that take the place of this one.
-    fn followed_by(&self, number: u32) -> Self {
-        let mut place = self.0.clone();
-        place.push(number);
-        Self(place)
-    }
-}
-
 /// Where a row is on its way.
 #[derive(Debug)]
 struct Position {
@@ -144,145 +120,6 @@ struct Visited {
     rows: Vec<Judged>,
     drops: Drops,
     n_answers: usize,
-}
-
-/// What rows of a part go through.
-#[derive(Debug, Clone, Copy)]
-enum Step<'p> {
-    /// Each row for itself.
-    Each(&'p Block),
-    /// All of them, when the last has come.
-    All(&'p Block),
-}
-
-impl<'p> Step<'p> {
-    fn block(self) -> &'p Block {
-        match self {
-            Self::Each(block) | Self::All(block) => block,
-        }
-    }
-
-    fn of(block: &'p Block) -> impl Iterator<Item = Self> {
-        let is_majority = matches!(block.kind, BlockKind::Majority { .. });
-        let each = !is_majority || block.n_iterations > 1;
-        let all = is_majority || !block.drop_duplicates.is_empty();
-        let each = each.then_some(Self::Each(block));
-        each.into_iter().chain(all.then_some(Self::All(block)))
-    }
-}
-
-/// A part on its way.
-struct Track<'p> {
-    leaf: &'p str,
-    steps: Vec<Step<'p>>,
-    /// For each step, the answers that a row in front of it can be expected to need until the end; 0 behind the last.
-    expected: Vec<i64>,
-    /// Rows that are ready or being visited.
-    n_travelling: usize,
-    /// Rows in front of a step for all, which is `gathered_at`.
-    gathered: Vec<(Place, Judged)>,
-    gathered_at: usize,
-    finished: Vec<(Place, Judged)>,
-    dropped: Vec<(usize, Place, DroppedSample)>,
-    n_answers: usize,
-}
-
-impl<'p> Track<'p> {
-    fn new(part: &Part<'p>, run: &Run<'_>) -> Self {
-        let steps: Vec<Step<'p>> = part.pipeline.blocks.iter().flat_map(Step::of).collect();
-        let mut expected = vec![0; steps.len() + 1];
-        for (index, step) in steps.iter().enumerate().rev() {
-            expected[index] = match step {
-                Step::All(_) => expected[index + 1],
-                Step::Each(block) => {
-                    let (n_answers, n_rows) = run.expected(block);
-                    let each = i64::from(n_answers) + i64::from(n_rows) * expected[index + 1];
-                    i64::from(block.n_iterations) * each
-                }
-            };
-        }
-        Self {
-            leaf: part.leaf,
-            steps,
-            expected,
-            n_travelling: 0,
-            gathered: Vec::new(),
-            gathered_at: 0,
-            finished: Vec::new(),
-            dropped: Vec::new(),
-            n_answers: 0,
-        }
-    }
-
-    /// What a step for all leaves of the rows.
-    fn all(&mut self, step: usize, mut rows: Vec<(Place, Judged)>) -> Vec<(Place, Judged)> {
-        rows.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let block = self.steps[step].block();
-        if let BlockKind::Majority { column } = &block.kind {
-            let values = rows.iter().filter_map(|(_, judged)| judged.row.get(column));
-            let winner = majority(values).cloned();
-            for (_, judged) in &mut rows {
-                if let Some(winner) = &winner {
-                    judged.row.insert(column.clone(), winner.clone());
-                }
-                block.drop_columns_of(judged);
-            }
-        }
-        let columns = &block.drop_duplicates;
-        if columns.is_empty() {
-            return rows;
-        }
-        let mut seen = HashSet::new();
-        let mut kept = Vec::with_capacity(rows.len());
-        for (place, judged) in rows {
-            let values: Vec<_> = columns
-                .iter()
-                .map(|column| row::text(&judged.row, column))
-                .collect();
-            let text = values.join("\n");
-            let values: Vec<String> = values.into_iter().map(Cow::into_owned).collect();
-            if seen.insert(values) {
-                kept.push((place, judged));
-            } else {
-                let mut drops = Drops::default();
-                let mut dropped = Dropped {
-                    leaf: self.leaf,
-                    block: &block.name,
-                    drops: &mut drops,
-                };
-                dropped.add(DropReason::Duplicate, 1, text);
-                self.drop_all(step, &place, drops);
-            }
-        }
-        kept
-    }
-
-    /// Whether no block changes a row any more after this step; those that look at all rows may still leave it out.
-    fn is_made_after(&self, step: usize) -> bool {
-        let mut rest = self.steps[step + 1..].iter();
-        rest.all(|step| matches!(step, Step::All(_)))
-    }
-
-    fn drop_all(&mut self, step: usize, place: &Place, drops: Drops) {
-        let tagged = drops.0.into_iter().map(|drop| (step, place.clone(), drop));
-        self.dropped.extend(tagged);
-    }
-
-    fn finish(mut self) -> Produced {
-        self.finished
-            .sort_by(|(left, _), (right, _)| left.cmp(right));
-        self.dropped
-            .sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
-        Produced {
-            rows: self
-                .finished
-                .into_iter()
-                .map(|(_, judged)| judged)
-                .collect(),
-            drops: Drops(self.dropped.into_iter().map(|(.., drop)| drop).collect()),
-            n_answers: self.n_answers,
-        }
-    }
 }
 
 /// Everything on its way.

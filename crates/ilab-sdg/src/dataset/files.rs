@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ilab_base::atomic;
-use ilab_base::io::IoError;
+use ilab_base::io::{IoError, WithPath as _};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::json_lines::{self, Style, spaced};
 use super::knowledge::LeafQuestions;
 use super::mixing::{Recipe, SamplingSize};
+use super::mmlu_bench::{self, ExamQuestion};
 use super::precomputed::Precomputed;
 use super::provenance::provenance;
 use super::record::{Conversation, Message, Sample, Turn, object};
@@ -29,6 +30,8 @@ const SKILL_SAMPLING_SIZE: usize = 30;
 pub(crate) struct LeafResult {
     pub(crate) leaf: Leaf,
     pub(crate) questions: Vec<Generated>,
+    /// To examine a model with; no training data.
+    pub(crate) exam: Vec<ExamQuestion>,
 }
 
 /// The share of a mix that knowledge has at least beside precomputed skills: a leaf that drowned in them would not be learned.
@@ -97,6 +100,16 @@ pub(crate) fn write(
     write_generated(&folder.join(format!("generated_{suffix}")), contents.leaves)?;
     write_flat(folder, contents)?;
     let (knowledge, skills) = write_nodes(folder, contents)?;
+    let nodes = format!("node_datasets_{suffix}");
+    for result in contents
+        .leaves
+        .iter()
+        .filter(|result| !result.exam.is_empty())
+    {
+        let destination = std::path::absolute(destination).with_path("find", destination)?;
+        let (folder, destination) = (folder.join(&nodes), destination.join(&nodes));
+        mmlu_bench::write(&folder, &destination, &result.leaf, &result.exam)?;
+    }
     knowledge.write(
         &folder.join(name("knowledge_recipe", "yaml")),
         contents.system_prompt,
@@ -157,7 +170,10 @@ fn write_inputs(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
 }
 
 fn write_generated(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
-    for LeafResult { leaf, questions } in leaves {
+    for LeafResult {
+        leaf, questions, ..
+    } in leaves
+    {
         if !questions.is_empty() {
             let rows = questions.iter().map(|generated| &generated.row);
             json_lines::write(
@@ -253,7 +269,9 @@ fn write_nodes(folder: &Path, contents: &Contents<'_>) -> Result<(Recipe, Recipe
         .for_each(|data| second.add_precomputed(data));
     let n_skills: usize = precomputed.skills.iter().map(|data| data.n_samples).sum();
     let n_least = (MIN_KNOWLEDGE_SHARE * n_skills as f64) as usize;
-    for LeafResult { leaf, questions } in contents
+    for LeafResult {
+        leaf, questions, ..
+    } in contents
         .leaves
         .iter()
         .filter(|result| !result.questions.is_empty())

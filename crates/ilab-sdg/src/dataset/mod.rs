@@ -7,6 +7,7 @@ mod files;
 mod json_lines;
 mod knowledge;
 mod mixing;
+mod mmlu_bench;
 mod precomputed;
 mod provenance;
 mod record;
@@ -14,5 +15,6 @@ mod report;
 
 pub use files::RunFiles;
 pub(crate) use files::{Contents, LeafResult, PrecomputedData, write};
+pub(crate) use mmlu_bench::{COLUMNS as EXAM_COLUMNS, ExamQuestion, exam};
 pub use precomputed::RecipeError;
 pub(crate) use precomputed::read_recipe;

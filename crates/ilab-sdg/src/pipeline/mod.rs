@@ -19,6 +19,9 @@ use crate::block::Block;
 use crate::embedded;
 use crate::prompt::PromptTemplate;
 
+/// The file of the pipeline that examines, which not every folder has.
+const EXAM: &str = "mmlu_bench.yaml";
+
 /// What a row teaches; decides which pipeline it goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowKind {
@@ -196,6 +199,7 @@ pub struct Pipeline {
 #[derive(Debug)]
 pub struct Pipelines {
     pipelines: [Pipeline; 3],
+    exam: Option<Pipeline>,
 }
 
 impl Pipelines {
@@ -204,8 +208,7 @@ impl Pipelines {
     /// # Errors
     /// A missing file, and anything in one that cannot be used: an unknown key, block or parameter, a prompt that is no template.
     pub fn load(source: &PipelineSource) -> Result<Self, PipelineError> {
-        let load = |kind: RowKind| {
-            let file = kind.file_name();
+        let load = |file: &str, kind: RowKind| {
             let text = source.read(file)?;
             parse::pipeline(
                 source,
@@ -214,10 +217,21 @@ impl Pipelines {
                 Columns::new(kind.columns()),
             )
         };
-        let [knowledge, freeform, grounded] = RowKind::ALL.map(load);
+        let [knowledge, freeform, grounded] = RowKind::ALL.map(|kind| load(kind.file_name(), kind));
+        let has_exam = match source {
+            PipelineSource::Embedded(name) => embedded::file(&format!("{name}/{EXAM}")).is_some(),
+            PipelineSource::Directory(folder) => folder.join(EXAM).is_file(),
+        };
+        let exam = has_exam.then(|| load(EXAM, RowKind::Knowledge));
         Ok(Self {
             pipelines: [knowledge?, freeform?, grounded?],
+            exam: exam.transpose()?,
         })
+    }
+
+    /// The pipeline that writes multiple-choice questions about documents, where there is one.
+    pub(crate) fn exam(&self) -> Option<&Pipeline> {
+        self.exam.as_ref()
     }
 
     /// The pipeline for rows of a kind.

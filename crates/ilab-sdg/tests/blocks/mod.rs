@@ -10,7 +10,7 @@ use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{GenerateError, GenerateOptions};
 
 use crate::scripted::Scripted;
-use crate::{options, run};
+use crate::{lines, options, run};
 
 pub const BLOCKS: &str = r#"
 version: "1.0"
@@ -153,6 +153,11 @@ fn the_full_pipeline_asks_and_judges() {
         let text = if prompt.ends_with("put right:") {
             let text = prompt.split("Text:\n").nth(1).unwrap();
             text.split("\n\nThe same text").next().unwrap().to_owned() + " Yes."
+        } else if prompt.ends_with("The exam:") {
+            let right = if seed % 2 == 0 { "C) Fog" } else { "Fog" };
+            format!(
+                "[Question]\nWhat does brill {seed} eat?\nA) Oil\nB) Sand\nC) Fog\nD) Snow\n[Answer]\n{right}\n[End]\n[Question]\nWhere does brill {seed} live?\nA) There\n[Answer]\nA) There\n[End]"
+            )
         } else if prompt.ends_with("Questions and answers:") {
             format!(
                 "[Question]\nWhat is {seed}?\n[Answer]\nA number.\n\n[QUESTION] Why {seed}? [ANSWER] So. [End]"
@@ -209,9 +214,28 @@ fn the_full_pipeline_asks_and_judges() {
         summary.drops.by_reason(),
         BTreeMap::from([
             (DropReason::CutOff, 15 * 2 + 5),
-            (DropReason::Filtered, 15 * 2 + 5 * 10 + 5)
+            (DropReason::Filtered, 15 * 2 + 5 * 10 + 5),
+            // Of each chunk's exam the question with one choice, and in one of them another without a letter.
+            (DropReason::NoChoices, 3 + 1)
         ])
     );
+    let nodes = summary
+        .files
+        .directory
+        .join("node_datasets_2026-01-02T03_04_01");
+    let exam = nodes.join("mmlubench_knowledge_animals_brill.jsonl");
+    let task = std::fs::read_to_string(nodes.join("knowledge_animals_brill_task.yaml")).unwrap();
+    assert!(task.contains(exam.to_str().unwrap()), "{task}");
+    let exam = lines(&std::fs::read_to_string(&exam).unwrap());
+    assert_eq!(exam.len(), 2);
+    for question in exam {
+        assert_eq!(
+            question["choices"][question["answer"].as_u64().unwrap() as usize],
+            "Fog"
+        );
+        assert_eq!(question["subject"], "animals");
+        assert!(question["document"].as_str().unwrap().contains("brill"));
+    }
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
     let knowledge = read(summary.files.knowledge_train_messages.as_deref().unwrap());
     assert!(knowledge.contains(r#"\"dataset_type\": \"spellcheck\""#));

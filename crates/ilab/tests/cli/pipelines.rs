@@ -27,12 +27,12 @@ fn pipelines_are_listed_shown_and_copied() {
     let first = shown.find("# freeform_skills.yaml").unwrap();
     assert!(first < shown.find("# knowledge/simple_generate_qa.yaml").unwrap());
 
-    assert_snapshot!(program.run(&["data", "pipelines", "export", "full", "own"]), @"
+    assert_snapshot!(program.run(&["data", "pipelines", "export", "full", "own"]), @r"
     exit code: 0
     ----- stdout -----
     [FOLDER]/own
     ----- stderr -----
-    17 files; change them and run `ilab data generate --pipeline [FOLDER]/own`
+    19 files; change them and run `ilab data generate --pipeline [FOLDER]/own`
     ");
     let again = program.run(&["data", "pipelines", "export", "own", "copy"]);
     assert!(again.starts_with("exit code: 0"), "{again}");
