@@ -85,7 +85,9 @@ pub async fn preview(
         };
         let parts = prepared.parts(n_rows_of_each);
         let n_rows = parts.iter().map(|part| part.rows.len()).sum();
-        let produced = scheduler::flow(&run, parts, limits, observer).await?;
+        let produced = scheduler::flow(&run, parts, limits, observer).await;
+        teacher.keep_speed()?;
+        let produced = produced?;
         let found = finish(&prepared.leaves, produced);
         let n_found: usize = found.iter().map(|leaf| leaf.questions.len()).sum();
         if n_found >= n_samples || n_rows == n_rows_in_all {

@@ -107,6 +107,10 @@ fn a_preview_asks_little_and_nothing_of_it_twice() {
     assert!(found.samples[2].context.is_none());
     let n_asked = teacher.n_requests();
     assert_eq!(n_asked, 3 * 2);
+    assert!(
+        forecast_of(&options).seconds().unwrap() > 0.0,
+        "its speed is known"
+    );
     // A run goes on with what the preview was given.
     run(&options, &teacher).unwrap();
     assert_eq!(teacher.n_requests(), 25 * 2);
