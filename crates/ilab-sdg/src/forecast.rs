@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use ilab_base::cancel::Cancel;
+use ilab_base::seed;
 use ilab_openai::completer::{Completer, Completion, CompletionError, Request};
+use rand::seq::index;
 use serde::Serialize;
 
 use crate::block::{Ask, AskSettings, Block, BlockKind};
@@ -22,6 +24,9 @@ use crate::teacher::Teacher;
 
 /// The shortest answer that is expected, in tokens: a judge's.
 const MIN_ANSWER_TOKENS: f64 = 40.0;
+
+/// Prompts of a part that are counted; of more, some stand for all.
+const MAX_COUNTED_PROMPTS: usize = 1_000;
 
 /// What a run would ask for.
 ///
@@ -111,7 +116,9 @@ pub async fn forecast(
     };
     let parts = || prepared.parts(usize::MAX);
     let asked = parts().into_iter().chain(prepared.exam_parts().1);
-    scheduler::flow(&run, asked.collect(), limits, &()).await?;
+    if journal.has_answers()? {
+        scheduler::flow(&run, asked.collect(), limits, &()).await?;
+    }
     let parts = parts();
     let counter = Counter {
         run: &run,
@@ -266,8 +273,14 @@ impl Counter<'_> {
         typical: &Row,
     ) -> Result<f64, GenerateError> {
         let mut n_tokens = Vec::new();
-        for row in real_rows {
-            n_tokens.extend(ask.prompt(row)?.map(|prompt| (self.count_tokens)(&prompt)));
+        // Drawn, not at equal distances: rows repeat with the seed examples and the lengths of documents.
+        let n_counted = real_rows.len().min(MAX_COUNTED_PROMPTS);
+        let mut rng = seed::rng(self.run.seed, "forecast");
+        for position in index::sample(&mut rng, real_rows.len(), n_counted) {
+            n_tokens.extend(
+                ask.prompt(&real_rows[position])?
+                    .map(|prompt| (self.count_tokens)(&prompt)),
+            );
         }
         if n_tokens.is_empty() {
             let rendered = ask.prompts.all().map(|prompt| prompt.render(typical));

@@ -127,6 +127,15 @@ impl Journal {
             })
     }
 
+    /// Whether there is any answer.
+    pub(crate) fn has_answers(&self) -> Result<bool, JournalError> {
+        self.lock()
+            .query_row("SELECT EXISTS (SELECT 1 FROM answers)", [], |row| {
+                row.get(0)
+            })
+            .map_err(|source| self.database(source))
+    }
+
     /// Keeps an answer; when this returns, a killed process does not lose it.
     pub(crate) fn keep(
         &self,
