@@ -196,7 +196,7 @@ pub enum CompletionError {
         message: String,
     },
     /// The endpoint failed at this request time and again, and yet it answers others.
-    #[error("`{url}` answers others but not this request: {message}")]
+    #[error("only this request fails: {message}")]
     Unanswered {
         /// The endpoint.
         url: String,
@@ -218,6 +218,8 @@ pub enum CompletionError {
     Unavailable {
         /// The endpoint.
         url: String,
+        /// HTTP status of the last attempt; none where there was no connection.
+        status: Option<u16>,
         /// How often it was tried.
         n_attempts: u32,
         /// The last failure.

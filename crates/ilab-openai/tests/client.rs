@@ -184,6 +184,29 @@ fn garbage_among_answers_is_asked_for_again() {
     assert_eq!(teacher.n_requests(), 4);
 }
 
+#[test]
+fn garbage_before_the_first_answer_is_an_exception_once_the_endpoint_is_well() {
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::raw(200, "<html>starting</html>"),
+        _ => Reply::answer("fine"),
+    });
+    assert_eq!(texts(&ask(&teacher, chat(1)).unwrap()), ["fine"]);
+}
+
+/// Overload and broken connections are the endpoint's own, however well it answers right after.
+#[test]
+fn an_endpoint_that_comes_back_has_lost_no_request() {
+    let n_seen = AtomicUsize::new(0);
+    let teacher = FakeTeacher::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
+        0..3 => Reply::error(503, "loading"),
+        _ => Reply::answer("fine"),
+    });
+    let error = ask(&teacher, chat(1)).unwrap_err();
+    assert!(error.is_fatal(), "{error:?}");
+    assert_eq!(teacher.n_requests(), 3);
+}
+
 /// One request makes the server fail whenever it is sent; a simple one is answered.
 #[test]
 fn a_request_that_fails_alone_is_no_reason_to_stop() {

@@ -54,12 +54,14 @@ pub enum GenerateError {
         #[source]
         source: CompletionError,
     },
-    /// Nearly all of the first samples were left out.
-    #[error("only {n_kept} of the first {n_judged} samples are usable")]
+    /// Nearly all of the first rows of a block were left out.
+    #[error("only {n_kept} of the first {n_judged} rows passed `{block}`")]
     Unfit {
-        /// Samples that passed.
+        /// The block.
+        block: String,
+        /// Rows that passed.
         n_kept: usize,
-        /// Samples that were looked at.
+        /// Rows that were looked at.
         n_judged: usize,
         /// Some that were left out.
         examples: Drops,

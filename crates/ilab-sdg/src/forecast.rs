@@ -75,11 +75,15 @@ impl Forecast {
 
     /// How long the teacher would write, in seconds, where its speed is known. Requests that are known take no time.
     pub fn seconds(&self) -> Option<f64> {
+        let n_tokens = self.work().n_answer_tokens as f64 * self.open_share();
+        Some(n_tokens / self.tokens_per_second?)
+    }
+
+    /// The share of the requests whose answers are not known yet.
+    pub fn open_share(&self) -> f64 {
         let work = self.work();
         let n_open = work.n_requests.saturating_sub(self.n_known_requests as u64);
-        let open = n_open as f64 / (work.n_requests as f64).max(1.0);
-        let per_second = self.tokens_per_second?;
-        Some(work.n_answer_tokens as f64 * open / per_second)
+        n_open as f64 / (work.n_requests as f64).max(1.0)
     }
 }
 
@@ -210,7 +214,7 @@ impl Counter<'_> {
         for block in &part.pipeline.blocks {
             typical.n_rows *= f64::from(block.n_iterations);
             self.block(block, real_rows, &mut typical)?;
-            if let BlockKind::Ask(_) | BlockKind::Messages(_) | BlockKind::Flatten(_) = block.kind {
+            if !matches!(block.kind, BlockKind::Filter(_)) {
                 real_rows = &[];
             }
         }

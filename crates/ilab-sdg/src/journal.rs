@@ -56,14 +56,22 @@ pub fn set_aside(folder: &Path, suffix: &str) -> Result<Option<PathBuf>, Journal
         return Ok(None);
     }
     let journal = Journal::open(folder)?;
-    // Nothing may stay in the files beside it, which keep their names.
-    let merged = journal
-        .lock()
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-            row.get::<_, i64>(0)
-        })
-        .map_err(|source| journal.database(source))?;
-    if merged != 0 {
+    // Leaving the write-ahead log needs the file for oneself: a run that is using it, even one that waits, keeps it.
+    let mode = {
+        let connection = journal.lock();
+        let alone = connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| {
+                row.get::<_, String>(0)
+            })
+        });
+        match alone {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                None
+            }
+            alone => Some(alone.map_err(|source| journal.database(source))?),
+        }
+    };
+    if mode.as_deref() != Some("delete") {
         return Err(JournalError::InUse { path });
     }
     drop(journal);
@@ -338,6 +346,21 @@ mod tests {
             journal.answer(key),
             Err(JournalError::Entry { .. })
         ));
+    }
+
+    #[test]
+    fn a_journal_in_use_is_not_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(set_aside(folder.path(), "1").unwrap().is_none());
+        let idle = Journal::open(folder.path()).unwrap();
+        let error = set_aside(folder.path(), "1").unwrap_err();
+        assert!(matches!(error, JournalError::InUse { .. }), "{error:?}");
+        assert!(!idle.has_answers().unwrap(), "it can still be read");
+        drop(idle);
+        let aside = set_aside(folder.path(), "1").unwrap().unwrap();
+        assert_eq!(aside, folder.path().join("journal_1.sqlite"));
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(files.count(), 1, "nothing of it stays behind");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a run tells while it works.
 
+use std::path::Path;
+
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -36,6 +38,13 @@ pub enum Event<'a> {
         n_answers: usize,
         /// They were in the journal.
         is_from_journal: bool,
+    },
+    /// A dataset that a recipe mixes in has records with an empty turn, which are left out.
+    Empty {
+        /// The dataset.
+        dataset: &'a Path,
+        /// How many.
+        n_records: usize,
     },
     /// All answers are there; the files are being written.
     Writing,

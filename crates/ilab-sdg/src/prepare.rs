@@ -12,7 +12,7 @@ use crate::block::{AskSettings, BlockKind};
 use crate::dataset::{PrecomputedData, RecipeError, read_recipe};
 use crate::error::GenerateError;
 use crate::generate::GenerateOptions;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::pipeline::{PipelineSource, Pipelines, fingerprint};
 use crate::row;
 use crate::samples::{self, Leaf};
@@ -38,10 +38,19 @@ impl Prepared {
         let pipelines = Pipelines::load(&options.pipeline)?;
         let leaves = read_leaves(options, observer, cancel)?;
         check_prompts(&pipelines, &leaves)?;
+        let precomputed = options.recipes.read()?;
+        for data in precomputed.knowledge.iter().chain(&precomputed.skills) {
+            if data.n_empty > 0 {
+                observer.event(Event::Empty {
+                    dataset: &data.path,
+                    n_records: data.n_empty,
+                });
+            }
+        }
         Ok(Self {
             pipelines,
             leaves,
-            precomputed: options.recipes.read()?,
+            precomputed,
         })
     }
 

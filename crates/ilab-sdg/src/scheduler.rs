@@ -206,7 +206,8 @@ impl<'f, 'p> Flow<'f, 'p> {
         let rows: Vec<_> = (0..).zip(visited.rows).map(placed).collect();
         let on_track = &mut self.tracks[track];
         if let Some(watch) = &mut self.watch {
-            visited.drops.0.iter().for_each(|drop| watch.dropped(drop));
+            let block = &on_track.steps[step].block().name;
+            watch.visited(block, rows.len(), &visited.drops);
             if on_track.is_made_after(step) {
                 rows.iter()
                     .for_each(|(_, judged)| watch.finished(on_track.leaf, &judged.row));

@@ -1,7 +1,6 @@
 //! The teacher with its journal: bounded, remembered, each request sent once.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,8 @@ pub(crate) struct Teacher<'run> {
     cancel: &'run Cancel,
     permits: Semaphore,
     asked: Mutex<HashMap<Key, Arc<OnceCell<Outcome>>>>,
-    n_kept: AtomicUsize,
+    /// Requests whose answers the journal holds.
+    kept: Mutex<HashSet<Key>>,
     speed: Mutex<Speed>,
 }
 
@@ -47,8 +47,12 @@ pub(crate) struct Teacher<'run> {
 struct Speed {
     first_request: Option<Instant>,
     seconds: f64,
+    n_requests: u64,
     n_answer_tokens: u64,
 }
+
+/// A run of fewer requests says little about the speed of a teacher that may answer many at a time.
+const MIN_REQUESTS_FOR_SPEED: u64 = 16;
 
 impl<'run> Teacher<'run> {
     /// At most `max_in_flight` requests wait for an answer at a time.
@@ -71,10 +75,11 @@ impl<'run> Teacher<'run> {
             cancel,
             permits: Semaphore::new(max_in_flight.max(1)),
             asked: Mutex::default(),
-            n_kept: AtomicUsize::new(0),
+            kept: Mutex::default(),
             speed: Mutex::new(Speed {
                 first_request: None,
                 seconds: 0.0,
+                n_requests: 0,
                 n_answer_tokens: 0,
             }),
         }
@@ -84,6 +89,9 @@ impl<'run> Teacher<'run> {
     pub(crate) fn keep_speed(&self) -> Result<(), JournalError> {
         let speed = *self.speed.lock().unwrap_or_else(PoisonError::into_inner);
         if speed.n_answer_tokens == 0 || speed.seconds <= 0.0 {
+            return Ok(());
+        }
+        if speed.n_requests < MIN_REQUESTS_FOR_SPEED && self.known_speed()?.is_some() {
             return Ok(());
         }
         let tokens_per_second = speed.n_answer_tokens as f64 / speed.seconds;
@@ -107,7 +115,10 @@ impl<'run> Teacher<'run> {
 
     /// How many requests have their answer in the journal by now.
     pub(crate) fn n_kept(&self) -> usize {
-        self.n_kept.load(Ordering::Relaxed)
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Answers a request: from an equal one of this run, from the journal, or by asking.
@@ -126,7 +137,7 @@ impl<'run> Teacher<'run> {
         let outcome = cell
             .get_or_try_init(|| async {
                 if let Some(completion) = self.journal.answer(key)? {
-                    self.n_kept.fetch_add(1, Ordering::Relaxed);
+                    self.note_kept(key);
                     return Ok(Outcome::Answered(Arc::new(completion)));
                 }
                 is_from_journal = false;
@@ -134,6 +145,11 @@ impl<'run> Teacher<'run> {
             })
             .await?
             .clone();
+        if let Outcome::Answered(_) = outcome {
+            // An equal request that comes later finds it in the journal: answers need not stay here.
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.remove(&key);
+        }
         self.observer.event(Event::Answered {
             n_answers,
             is_from_journal,
@@ -141,10 +157,16 @@ impl<'run> Teacher<'run> {
         Ok(outcome)
     }
 
+    fn note_kept(&self, key: Key) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(key);
+    }
+
     fn note_speed(&self, n_answer_tokens: u32) {
         let mut speed = self.speed.lock().unwrap_or_else(PoisonError::into_inner);
         let start = *speed.first_request.get_or_insert_with(Instant::now);
         speed.seconds = start.elapsed().as_secs_f64();
+        speed.n_requests += u64::from(n_answer_tokens > 0);
         speed.n_answer_tokens += u64::from(n_answer_tokens);
     }
 
@@ -164,7 +186,7 @@ impl<'run> Teacher<'run> {
                 self.note_speed(completion.usage.completion_tokens);
                 self.journal
                     .keep(key, self.completer.model_id(), &request, &completion)?;
-                self.n_kept.fetch_add(1, Ordering::Relaxed);
+                self.note_kept(key);
                 Ok(Outcome::Answered(Arc::new(completion)))
             }
             Err(CompletionError::Cancelled) => Err(GenerateError::Cancelled),

@@ -442,6 +442,7 @@ fn a_teacher_that_does_not_follow_the_prompts_is_noticed_early() {
     let teacher = Scripted::new(move |_, _| Ok((said.to_owned(), FinishReason::Stop)));
     let error = run(&options, &teacher).unwrap_err();
     let GenerateError::Unfit {
+        block,
         n_kept,
         n_judged,
         examples,
@@ -449,7 +450,10 @@ fn a_teacher_that_does_not_follow_the_prompts_is_noticed_early() {
     else {
         panic!("{error:?}")
     };
-    assert_eq!((*n_kept, examples.0.len()), (0, 3));
+    assert_eq!(
+        (block.as_str(), *n_kept, examples.0.len()),
+        ("checks", 0, 3)
+    );
     assert!((40..=80).contains(n_judged), "{n_judged}");
     assert!(examples.0.iter().all(|drop| drop.text == said));
     let n_rows = 15 + 5 + 5;

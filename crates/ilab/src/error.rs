@@ -35,6 +35,12 @@ pub(crate) struct CommandError {
 }
 
 impl CommandError {
+    /// The same with one more thing to do.
+    pub(crate) fn and_hint(mut self, hint: &str) -> Self {
+        self.hints.push(hint.to_owned());
+        self
+    }
+
     /// A failure with a library error behind it; its hints come along.
     pub(crate) fn user(error: impl Error + Hint + Send + Sync + 'static) -> Self {
         let hints = error.hints();

@@ -132,8 +132,20 @@ impl Endpoint {
     /// Whether the endpoint answers this body right now.
     pub(super) async fn answers<T: WireAnswer>(&self, path: &str, body: &impl Serialize) -> bool {
         let request = self.request(Method::POST, path).json(body);
-        let bytes = self.bytes_once(&request, 1).await;
-        bytes.is_ok_and(|bytes| self.answer::<T>(&bytes).is_ok())
+        let turn = self.inner.pace.turn(1).await;
+        let Ok(bytes) = self.bytes_once(&request, 1).await else {
+            return false;
+        };
+        let is_answer = self.answer::<T>(&bytes).is_ok();
+        if is_answer {
+            turn.succeeded(None);
+        }
+        is_answer
+    }
+
+    /// Whether it has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.inner.pace.has_succeeded()
     }
 
     /// Posts `body` and returns the answer as soon as its status is known to be good, with retries until then.
@@ -177,7 +189,11 @@ impl Endpoint {
         failure: Failure,
     ) -> Result<(), CompletionError> {
         match failure.status {
-            Some(429 | 503) => turn.overloaded(failure.retry_after),
+            Some(429 | 503) => {
+                // Whoever asks for longer is not waited for at all.
+                let longest = self.inner.retry.longest_pause;
+                turn.overloaded(failure.retry_after.filter(|pause| *pause <= longest));
+            }
             _ => drop(turn),
         }
         match attempts.after(failure).await {
@@ -232,7 +248,7 @@ impl Endpoint {
         let response = request
             .send()
             .await
-            .map_err(|error| self.connection_failure(&error, attempt))?;
+            .map_err(|error| self.connection_failure(&error, None, attempt))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -244,11 +260,12 @@ impl Endpoint {
 
     async fn read(&self, mut response: Response, attempt: u32) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
+        let status = response.status().as_u16();
         loop {
             let piece = response
                 .chunk()
                 .await
-                .map_err(|error| self.connection_failure(&error, attempt))?;
+                .map_err(|error| self.connection_failure(&error, Some(status), attempt))?;
             let Some(piece) = piece else { return Ok(body) };
             if body.len() + piece.len() > MAX_ANSWER_BYTES {
                 let reason = format!("it has more than {MAX_ANSWER_BYTES} bytes");
@@ -282,6 +299,7 @@ impl Endpoint {
             },
             408 | 409 | 500.. => CompletionError::Unavailable {
                 url,
+                status: Some(code),
                 n_attempts: attempt,
                 message: format!("HTTP {code}: {message}"),
             },
@@ -308,10 +326,17 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn connection_failure(&self, error: &reqwest::Error, attempt: u32) -> Failure {
+    /// The connection failed: before there was an answer, or after it began with a status.
+    pub(super) fn connection_failure(
+        &self,
+        error: &reqwest::Error,
+        status: Option<u16>,
+        attempt: u32,
+    ) -> Failure {
         Failure {
             error: CompletionError::Unavailable {
                 url: self.inner.url.clone(),
+                status,
                 n_attempts: attempt,
                 message: self.redact(&causes(error)),
             },
@@ -337,6 +362,7 @@ impl Endpoint {
     pub(super) fn broken_stream(&self, message: &str) -> CompletionError {
         CompletionError::Unavailable {
             url: self.inner.url.clone(),
+            status: Some(StatusCode::OK.as_u16()),
             n_attempts: 1,
             message: self.redact(message),
         }

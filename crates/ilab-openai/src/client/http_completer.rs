@@ -86,13 +86,20 @@ impl HttpCompleter {
     }
 
     async fn complete_once(&self, request: &Request) -> Result<Completion, CompletionError> {
-        match self.send(request).await {
-            Err(
-                CompletionError::Unavailable { url, message, .. }
-                | CompletionError::InvalidResponse { url, message },
-            ) if self.is_well(&request.prompt).await => {
-                Err(CompletionError::Unanswered { url, message })
-            }
+        let had_answered = self.endpoint.has_answered();
+        let mut outcome = self.send(request).await;
+        if !outcome.as_ref().is_err_and(may_be_at_fault) || !self.is_well(&request.prompt).await {
+            return outcome;
+        }
+        if !had_answered && matches!(outcome, Err(CompletionError::InvalidResponse { .. })) {
+            // Garbage before the first answer was no reason to try again; now it is known to be an exception.
+            outcome = self.send(request).await;
+        }
+        match outcome {
+            Err(error) if may_be_at_fault(&error) => Err(CompletionError::Unanswered {
+                url: self.endpoint.url().to_owned(),
+                message: error.to_string(),
+            }),
             outcome => outcome,
         }
     }
@@ -134,6 +141,15 @@ impl HttpCompleter {
                 answer::from_completion(self.endpoint.post("completions", &body, n_tokens).await?)
             }
         })
+    }
+}
+
+/// Whether the request may be to blame. Overload (503), a refused connection and a restart are the endpoint's own.
+fn may_be_at_fault(error: &CompletionError) -> bool {
+    match error {
+        CompletionError::InvalidResponse { .. } => true,
+        CompletionError::Unavailable { status, .. } => status.is_some_and(|status| status != 503),
+        _ => false,
     }
 }
 

@@ -47,7 +47,8 @@ struct State {
 pub(super) struct Turn<'p> {
     pace: &'p Pace,
     started: Instant,
-    n_tokens: u32,
+    /// What was taken out of the budget and is put back unless it was used.
+    n_reserved: f64,
 }
 
 impl Pace {
@@ -79,7 +80,7 @@ impl Pace {
                     return Turn {
                         pace: self,
                         started: Instant::now(),
-                        n_tokens,
+                        n_reserved: f64::from(n_tokens),
                     };
                 }
                 Wait::Until(moment) => tokio::select! {
@@ -103,13 +104,12 @@ impl Pace {
 
 impl Turn<'_> {
     /// The endpoint answered, with so many tokens in all where it says so.
-    pub(super) fn succeeded(self, n_tokens: Option<u32>) {
+    pub(super) fn succeeded(mut self, n_tokens: Option<u32>) {
         let mut state = self.pace.lock();
         state.has_succeeded = true;
         state.allowed += 1.0 / state.allowed;
-        if let Some(n_tokens) = n_tokens {
-            state.tokens.level += f64::from(self.n_tokens) - f64::from(n_tokens);
-        }
+        drop(state);
+        self.n_reserved = n_tokens.map_or(0.0, |used| self.n_reserved - f64::from(used));
     }
 
     /// The endpoint says that it is asked too much, and perhaps for how long it wants to be left alone.
@@ -130,7 +130,10 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.pace.lock().n_in_flight -= 1;
+        let mut state = self.pace.lock();
+        state.n_in_flight -= 1;
+        state.tokens.level += self.n_reserved;
+        drop(state);
         self.pace.freed.notify_waiters();
     }
 }
@@ -245,8 +248,13 @@ mod tests {
             }
             let seconds = start.elapsed().as_secs_f64();
             assert!((24.0..36.0).contains(&seconds), "{seconds}");
+            // What failed cost nothing.
+            tokio::time::advance(Duration::from_secs(60)).await;
+            for _ in 0..10 {
+                drop(pace.turn(50_000).now_or_never().unwrap());
+            }
             // More than a whole burst passes, once the level is above zero.
-            drop(pace.turn(50_000).await);
+            pace.turn(50_000).await.succeeded(None);
             assert!(pace.turn(1).now_or_never().is_none());
         });
     }

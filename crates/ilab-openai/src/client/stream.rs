@@ -69,7 +69,9 @@ impl Reading {
                 return Ok(None);
             }
             let piece = self.response.chunk().await;
-            match piece.map_err(|error| self.endpoint.connection_failure(&error, 1).error)? {
+            match piece
+                .map_err(|error| self.endpoint.connection_failure(&error, Some(200), 1).error)?
+            {
                 Some(bytes) => self.read(&bytes)?,
                 None => {
                     return Err(self

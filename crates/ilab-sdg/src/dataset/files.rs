@@ -267,7 +267,7 @@ fn write_nodes(folder: &Path, contents: &Contents<'_>) -> Result<(Recipe, Recipe
         .skills
         .iter()
         .for_each(|data| second.add_precomputed(data));
-    let n_skills: usize = precomputed.skills.iter().map(|data| data.n_samples).sum();
+    let n_skills: usize = precomputed.skills.iter().map(Precomputed::n_taken).sum();
     let n_least = (MIN_KNOWLEDGE_SHARE * n_skills as f64) as usize;
     for LeafResult {
         leaf, questions, ..

@@ -25,7 +25,7 @@ pub(super) enum SamplingSize {
 
 impl SamplingSize {
     /// Of so many samples.
-    fn of(self, n_samples: usize) -> usize {
+    pub(super) fn of(self, n_samples: usize) -> usize {
         match self {
             Self::All => n_samples,
             Self::Count(count) => count,

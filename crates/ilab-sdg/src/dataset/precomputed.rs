@@ -66,10 +66,12 @@ impl Hint for RecipeError {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Precomputed {
     /// Absolute, so that the recipe of a run can name it.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(super) size: SamplingSize,
     /// Samples in the file that can be learned from.
-    pub(super) n_samples: usize,
+    pub(crate) n_samples: usize,
+    /// Records with an empty turn, from which nothing can be learned.
+    pub(crate) n_empty: usize,
 }
 
 /// Reads a recipe and every dataset that it names.
@@ -106,7 +108,7 @@ fn dataset(source: Source<'_>, entry: &Node, folder: &Path) -> Result<Precompute
         Some(node) => sampling_size(source, node)?,
         None => SamplingSize::All,
     };
-    let mut n_samples = 0;
+    let (mut n_samples, mut n_empty) = (0, 0);
     for record in records(&path)? {
         let (line, text) = record?;
         let found = sample(&text).map_err(|reason| RecipeError::Record {
@@ -115,11 +117,13 @@ fn dataset(source: Source<'_>, entry: &Node, folder: &Path) -> Result<Precompute
             reason,
         })?;
         n_samples += usize::from(found.is_some());
+        n_empty += usize::from(found.is_none());
     }
     Ok(Precomputed {
         path,
         size,
         n_samples,
+        n_empty,
     })
 }
 
@@ -139,6 +143,11 @@ fn sampling_size(source: Source<'_>, node: &Node) -> Result<SamplingSize, YamlEr
 }
 
 impl Precomputed {
+    /// How many samples a mix takes.
+    pub(super) fn n_taken(&self) -> usize {
+        self.size.of(self.n_samples)
+    }
+
     /// The samples at these positions, which ascend; a file that has changed since it was read is an error.
     pub(super) fn at<'p>(
         &'p self,
@@ -152,10 +161,16 @@ impl Precomputed {
                 Err(error) => Some(Err(io::Error::other(error.to_string()))),
             }
         });
-        let mut wanted = positions.iter().peekable();
-        Ok(samples.enumerate().filter_map(move |(position, sample)| {
-            let is_wanted = sample.is_err() || wanted.next_if(|next| **next == position).is_some();
-            is_wanted.then_some(sample)
+        let mut samples = samples.enumerate();
+        let mut wanted = positions.iter();
+        Ok(std::iter::from_fn(move || {
+            let position = *wanted.next()?;
+            let found = samples.find(|(at, sample)| *at == position || sample.is_err());
+            let found = found.map(|(_, sample)| sample);
+            Some(found.unwrap_or_else(|| {
+                let message = "it has fewer samples than when the run began";
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }))
         }))
     }
 }

@@ -81,6 +81,18 @@ fn later_blocks_are_counted_as_if_every_answer_passed() {
 }
 
 #[test]
+fn a_column_that_a_block_makes_is_known_to_the_forecast() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = "version: '1.0'\nblocks:\n- name: rename\n  type: RenameColumnsBlock\n  config: {columns_map: {seed_question: q}}\n- name: ask\n  type: LLMBlock\n  config: {config_path: ask.yaml, output_cols: [question, response]}\n";
+    let options = options_with(folder.path(), blocks);
+    let prompt = "system: ~\nintroduction: ~\nprinciples: ~\nexamples: ~\ngeneration: 'About {{ q }}'\nstart_tags: ['[Q]', '[A]']\nend_tags: ['[/Q]', '[/A]']\n";
+    std::fs::write(folder.path().join("pipeline/ask.yaml"), prompt).unwrap();
+    let work = forecast_of(&options).work();
+    assert_eq!(work.n_requests, 5);
+    assert!(work.n_prompt_tokens > 5 * 5, "{work:?}");
+}
+
+#[test]
 fn a_preview_asks_little_and_nothing_of_it_twice() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path());

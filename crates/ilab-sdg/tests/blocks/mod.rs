@@ -192,6 +192,7 @@ fn the_full_pipeline_asks_and_judges() {
     });
     let options = GenerateOptions {
         pipeline: PipelineSource::from_argument("full"),
+        keeps_going: false,
         ..options(folder.path())
     };
     let summary = run(&options, &teacher).unwrap();

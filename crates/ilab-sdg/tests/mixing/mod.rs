@@ -71,7 +71,7 @@ fn a_recipe_comes_before_ones_own_data() {
 fn little_knowledge_is_repeated_beside_many_skills() {
     let folder = tempfile::tempdir().unwrap();
     let options = GenerateOptions {
-        recipes: recipes(folder.path(), 12_000, "100"),
+        recipes: recipes(folder.path(), 12_000, "1.0"),
         ..options(folder.path())
     };
     let summary = run(&options, &Scripted::new(answer)).unwrap();
@@ -85,7 +85,7 @@ fn little_knowledge_is_repeated_beside_many_skills() {
         "{recipe}"
     );
     let mixed = std::fs::read_to_string(summary.files.skills_train_messages.unwrap()).unwrap();
-    assert_eq!(mixed.lines().count(), 100 + 360 + 30 + 30);
+    assert_eq!(mixed.lines().count(), 12_000 + 360 + 30 + 30);
 }
 
 #[test]

@@ -95,6 +95,11 @@ fn runs(folder: &Path) -> Result<BTreeMap<String, Vec<Dataset>>, CommandError> {
 fn json_lines_below(folder: &Path) -> Result<Vec<PathBuf>, IoError> {
     let mut found = Vec::new();
     for path in read_dir_sorted(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') {
+            // What a run is writing, or was when it was killed.
+            continue;
+        }
         if path.is_dir() {
             found.extend(json_lines_below(&path)?);
         } else if path
@@ -131,10 +136,7 @@ fn model(folder: &Path, relative: &Path) -> Option<String> {
     let name = relative.file_stem()?.to_str()?;
     let kinds = ["test_", "messages_", "train_"];
     let rest = kinds.iter().find_map(|kind| name.strip_prefix(kind));
-    if let Some((model, _)) = rest
-        .and_then(|rest| rest.rsplit_once("_20"))
-        .filter(|(model, _)| !model.is_empty())
-    {
+    if let Some(model) = rest.and_then(before_time) {
         return Some(model.to_owned());
     }
     let run = folder.join(relative.iter().next()?);
@@ -149,4 +151,35 @@ fn model(folder: &Path, relative: &Path) -> Option<String> {
         .ok()?;
     let first: Value = serde_json::from_str(&first).ok()?;
     first["model"].as_str().map(str::to_owned)
+}
+
+/// `MODEL` of `MODEL_2026-11-26T09_20_05`.
+fn before_time(name: &str) -> Option<&str> {
+    const SHAPE: &str = "_0000-00-00T00_00_00";
+    let (model, time) = name.split_at_checked(name.len().checked_sub(SHAPE.len())?)?;
+    let zeros = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    let is_time = time.chars().map(zeros).eq(SHAPE.chars());
+    (is_time && !model.is_empty()).then_some(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_no_model() {
+        assert_eq!(
+            before_time("granite_7b_2024-01-01T10_20_30"),
+            Some("granite_7b")
+        );
+        for name in [
+            "2026-11-23T09_20_05",
+            "_2026-11-23T09_20_05",
+            "granite_2024",
+            "",
+            "größe",
+        ] {
+            assert_eq!(before_time(name), None, "{name}");
+        }
+    }
 }

@@ -113,7 +113,7 @@ fn a_teacher_that_is_nearly_always_wrong_is_shown_and_not_asked_further() {
     compositional_skills_opposites, checks: no question mark
         Sure! Here is
         a poem about it.
-    error: only 0 of the first 40 samples are usable
+    error: only 0 of the first 60 rows passed `checks`
     hint: a larger teacher model follows the prompts better
     hint: `--keep-going` goes on all the same; answers so far are kept
     ");
@@ -168,8 +168,13 @@ fn a_recipe_below_the_data_folder_is_mixed_in() {
     ");
     assert_eq!(teacher.n_requests(), 0);
     let record = r#"{"messages": [{"role": "user", "content": "What was before?"}, {"role": "assistant", "content": "This."}]}"#;
-    program.write(&format!("{recipes}/old.jsonl"), record);
+    let empty = r#"{"messages": [{"role": "user", "content": "What?"}, {"role": "assistant", "content": ""}]}"#;
+    program.write(
+        &format!("{recipes}/old.jsonl"),
+        format!("{record}\n{empty}\n"),
+    );
     let shown = program.run(&generate);
+    assert!(shown.contains("warning: 1 record of `"), "{shown}");
     let report = shown.lines().find(|line| line.starts_with('{')).unwrap();
     let report: Value = serde_json::from_str(report).unwrap();
     let mixed = program.path(report["files"]["skills_train_messages"].as_str().unwrap());

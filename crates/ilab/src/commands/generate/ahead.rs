@@ -48,9 +48,13 @@ impl Session<'_> {
         if std::io::stdin().is_terminal() {
             return self.ui.confirm("Generate from all rows?", true);
         }
-        self.ui.status(
-            "These answers are kept: the same command without `--preview` goes on from here.",
-        );
+        let flags = match self.settings.is_fresh {
+            true => "`--preview` and `--fresh`",
+            false => "`--preview`",
+        };
+        self.ui.status(format!(
+            "These answers are kept: the same command without {flags} goes on from here."
+        ));
         Ok(false)
     }
 
@@ -117,11 +121,8 @@ fn lines(forecast: &Forecast, prices: Prices) -> Vec<String> {
         ),
         _ => "time: unknown, as this teacher has not been asked anything yet; `--preview 5` measures it".to_owned(),
     });
-    lines.extend(
-        prices
-            .cost(work)
-            .map(|cost| format!("cost: about {cost:.2}")),
-    );
+    let cost = prices.cost(work).map(|cost| cost * forecast.open_share());
+    lines.extend(cost.map(|cost| format!("cost: about {cost:.2}")));
     lines
 }
 
@@ -134,7 +135,7 @@ fn as_json(forecast: &Forecast, prices: Prices) -> serde_json::Value {
         "n_answer_tokens": work.n_answer_tokens,
         "n_known_requests": forecast.n_known_requests,
         "seconds": forecast.seconds(),
-        "cost": prices.cost(work),
+        "cost": prices.cost(work).map(|cost| cost * forecast.open_share()),
     })
 }
 

@@ -115,7 +115,11 @@ impl<'s> Session<'s> {
             GenerateError::Unfit { examples, .. } => summary::tell_answers(examples, self.ui),
             _ => {}
         }
-        failure(error)
+        match self.settings.is_fresh {
+            true => failure(error)
+                .and_hint("leave `--fresh` out the next time: what was answered now is kept"),
+            false => failure(error),
+        }
     }
 }
 

@@ -88,6 +88,11 @@ impl Observer for GenerationProgress {
                     "{leaf}: `{file}` is in no format that can be read and is left out"
                 ));
             }
+            Event::Empty { dataset, n_records } => self.ui.warning(format!(
+                "{} of `{}` with an empty turn are left out",
+                counted(n_records, "record"),
+                dataset.display()
+            )),
             Event::Writing => {}
         }
     }
