@@ -17,9 +17,9 @@ use crate::ui::Ui;
 /// Answers for each chunk and example.
 const SCALE_FACTOR: u32 = 10;
 /// A small model strays from the text when it writes freely.
-const TEMPERATURE: f32 = 0.5;
+const TEMPERATURE: f32 = 0.3;
 /// The longest piece of a document that is read at once: a small model reads a paragraph better than a page.
-const CHUNK_TOKENS: usize = 128;
+const CHUNK_TOKENS: usize = 96;
 /// The longest question with its answer.
 const MAX_TOKENS: u32 = 96;
 /// Requests that wait for the engine at a time: enough to keep every sequence busy.
