@@ -10,7 +10,7 @@ use ilab_openai::completer::{Completer, Completion, CompletionError, Request};
 use rand::seq::index;
 use serde::Serialize;
 
-use crate::block::{Ask, AskSettings, Block, BlockKind};
+use crate::block::{Ask, Block, BlockKind};
 use crate::error::GenerateError;
 use crate::generate::GenerateOptions;
 use crate::journal::Journal;
@@ -100,27 +100,16 @@ pub async fn forecast(
     let prepared = Prepared::new(options, observer, cancel)?;
     let journal = Journal::open(&options.output_dir)?;
     let absent = Arc::new(Absent(model_id.to_owned()));
-    let identity = options.teacher_identity.as_deref();
-    let teacher = Teacher::new(
-        absent,
-        identity,
-        &journal,
-        &(),
-        cancel,
-        usize::from(u8::MAX),
-    );
-    let run = Run {
-        teacher: &teacher,
-        settings: AskSettings::of(options),
-        seed: options.seed,
-    };
-    let limits = Limits {
-        max_in_flight: usize::from(u8::MAX),
-        watch: None,
-    };
+    let teacher = Teacher::new(options, absent, &journal, &(), cancel);
+    let run = Run::new(&teacher, options);
     let parts = || prepared.parts(usize::MAX);
     let asked = parts().into_iter().chain(prepared.exam_parts().1);
     if journal.has_answers()? {
+        // Nobody is there to be judged.
+        let limits = Limits {
+            watch: None,
+            ..Limits::of(options)
+        };
         scheduler::flow(&run, asked.collect(), limits, &()).await?;
     }
     let parts = parts();

@@ -10,7 +10,6 @@ use ilab_openai::completer::Completer;
 use ilab_taxonomy::TaxonomyLeaf;
 use serde::Serialize;
 
-use crate::block::AskSettings;
 use crate::dataset::{self, Contents, ExamQuestion, LeafResult, PrecomputedData, RunFiles};
 use crate::drops::Drops;
 use crate::error::GenerateError;
@@ -23,7 +22,6 @@ use crate::run::{Dropped, Run};
 use crate::samples::Leaf;
 use crate::scheduler::{self, Limits, Produced};
 use crate::teacher::Teacher;
-use crate::watch::Watch;
 
 /// The longest chunk of a document, in tokens.
 pub const CHUNK_TOKENS: usize = 500;
@@ -124,30 +122,13 @@ pub async fn generate(
 ) -> Result<Summary, GenerateError> {
     let prepared = Prepared::new(options, observer, cancel)?;
     let journal = Journal::open(&options.output_dir)?;
-    let identity = options.teacher_identity.as_deref();
-    let teacher = Teacher::new(
-        completer,
-        identity,
-        &journal,
-        observer,
-        cancel,
-        options.max_in_flight,
-    );
-    let run = Run {
-        teacher: &teacher,
-        settings: AskSettings::of(options),
-        seed: options.seed,
-    };
-    let watch = (!options.keeps_going).then(Watch::default);
-    let limits = Limits {
-        max_in_flight: options.max_in_flight,
-        watch,
-    };
+    let teacher = Teacher::new(options, completer, &journal, observer, cancel);
+    let run = Run::new(&teacher, options);
     let mut parts = prepared.parts(usize::MAX);
     let n_parts = parts.len();
     let (examined, exam_parts) = prepared.exam_parts();
     parts.extend(exam_parts);
-    let produced = scheduler::flow(&run, parts, limits, observer).await;
+    let produced = scheduler::flow(&run, parts, Limits::of(options), observer).await;
     teacher.keep_speed()?;
     let mut produced = produced?;
     let exams = examined.into_iter().zip(produced.split_off(n_parts));

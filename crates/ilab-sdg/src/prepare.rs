@@ -8,7 +8,7 @@ use ilab_documents::chunk::Budget;
 use ilab_documents::source::DocumentError;
 use ilab_taxonomy::TaxonomyLeaf;
 
-use crate::block::{AskSettings, BlockKind};
+use crate::block::BlockKind;
 use crate::dataset::{PrecomputedData, RecipeError, read_recipe};
 use crate::error::GenerateError;
 use crate::generate::GenerateOptions;
@@ -112,16 +112,6 @@ impl DefaultRecipes {
             knowledge: read(&self.knowledge)?.unwrap_or_default(),
             skills: read(&self.skills)?.unwrap_or_default(),
         })
-    }
-}
-
-impl AskSettings {
-    pub(crate) fn of(options: &GenerateOptions) -> Self {
-        Self {
-            scale_factor: options.scale_factor,
-            temperature: options.temperature,
-            max_tokens: options.max_tokens,
-        }
     }
 }
 

@@ -6,7 +6,6 @@ use ilab_base::cancel::Cancel;
 use ilab_openai::completer::Completer;
 use serde::Serialize;
 
-use crate::block::AskSettings;
 use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::generate::{Finished, GenerateOptions, finish};
@@ -17,7 +16,6 @@ use crate::row;
 use crate::run::Run;
 use crate::scheduler::{self, Limits};
 use crate::teacher::Teacher;
-use crate::watch::Watch;
 
 /// Samples as the whole run would make them.
 #[derive(Debug, Clone, Serialize)]
@@ -62,30 +60,14 @@ pub async fn preview(
     let prepared = Prepared::new(options, observer, cancel)?;
     let journal = Journal::open(&options.output_dir)?;
     let n_rows_in_all = prepared.leaves.iter().map(|leaf| leaf.n_rows()).sum();
+    let teacher = Teacher::new(options, completer, &journal, observer, cancel);
+    let run = Run::new(&teacher, options);
     let mut n_rows_of_each = 1;
+    // Later rounds find the answers of earlier ones in the journal.
     loop {
-        // A teacher for each round, as it remembers what it was asked: later rounds find that in the journal.
-        let identity = options.teacher_identity.as_deref();
-        let teacher = Teacher::new(
-            Arc::clone(&completer),
-            identity,
-            &journal,
-            observer,
-            cancel,
-            options.max_in_flight,
-        );
-        let run = Run {
-            teacher: &teacher,
-            settings: AskSettings::of(options),
-            seed: options.seed,
-        };
-        let limits = Limits {
-            max_in_flight: options.max_in_flight,
-            watch: (!options.keeps_going).then(Watch::default),
-        };
         let parts = prepared.parts(n_rows_of_each);
         let n_rows = parts.iter().map(|part| part.rows.len()).sum();
-        let produced = scheduler::flow(&run, parts, limits, observer).await;
+        let produced = scheduler::flow(&run, parts, Limits::of(options), observer).await;
         teacher.keep_speed()?;
         let produced = produced?;
         let found = finish(&prepared.leaves, produced);

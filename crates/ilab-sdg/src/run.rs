@@ -6,6 +6,7 @@ use ilab_openai::completer::{Choice, FinishReason};
 use crate::block::{Ask, AskMessages, AskSettings, Block, BlockKind};
 use crate::drops::{DropReason, DroppedSample, Drops};
 use crate::error::GenerateError;
+use crate::generate::GenerateOptions;
 use crate::pipeline::fingerprint;
 use crate::row::{self, Row};
 use crate::teacher::{Outcome, Teacher};
@@ -26,7 +27,19 @@ pub(crate) struct Made {
     pub(crate) n_answers: usize,
 }
 
-impl Run<'_> {
+impl<'run> Run<'run> {
+    pub(crate) fn new(teacher: &'run Teacher<'run>, options: &GenerateOptions) -> Self {
+        Self {
+            teacher,
+            settings: AskSettings {
+                scale_factor: options.scale_factor,
+                temperature: options.temperature,
+                max_tokens: options.max_tokens,
+            },
+            seed: options.seed,
+        }
+    }
+
     /// Lets a block do what it does to each row. Columns that it drops are still there.
     pub(crate) async fn visit(
         &self,

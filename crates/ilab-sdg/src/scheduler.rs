@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use crate::block::{Block, BlockKind};
 use crate::drops::Drops;
 use crate::error::GenerateError;
+use crate::generate::GenerateOptions;
 use crate::observer::{Event, Observer};
 use crate::pipeline::Pipeline;
 use crate::row::{Judged, Row};
@@ -41,6 +42,15 @@ pub(crate) struct Limits {
     pub(crate) max_in_flight: usize,
     /// Stops the run when its first answers are no good.
     pub(crate) watch: Option<Watch>,
+}
+
+impl Limits {
+    pub(crate) fn of(options: &GenerateOptions) -> Self {
+        Self {
+            max_in_flight: options.max_in_flight,
+            watch: (!options.keeps_going).then(Watch::default),
+        }
+    }
 }
 
 /// Sends all parts through their pipelines; what became of each, in the same order.

@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::drops::Drops;
 use crate::error::GenerateError;
+use crate::generate::GenerateOptions;
 use crate::journal::{Journal, JournalError, Key};
 use crate::observer::{Event, Observer};
 
@@ -55,25 +56,26 @@ struct Speed {
 const MIN_REQUESTS_FOR_SPEED: u64 = 16;
 
 impl<'run> Teacher<'run> {
-    /// At most `max_in_flight` requests wait for an answer at a time.
+    /// Wraps the completer of a run.
     pub(crate) fn new(
+        options: &GenerateOptions,
         completer: Arc<dyn Completer>,
-        identity: Option<&str>,
         journal: &'run Journal,
         observer: &'run dyn Observer,
         cancel: &'run Cancel,
-        max_in_flight: usize,
     ) -> Self {
         let model = completer.model_id();
-        let identity =
-            identity.map_or_else(|| model.to_owned(), |content| format!("{model}@{content}"));
+        let identity = match &options.teacher_identity {
+            Some(content) => format!("{model}@{content}"),
+            None => model.to_owned(),
+        };
         Self {
             completer,
             identity,
             journal,
             observer,
             cancel,
-            permits: Semaphore::new(max_in_flight.max(1)),
+            permits: Semaphore::new(options.max_in_flight.max(1)),
             asked: Mutex::default(),
             kept: Mutex::default(),
             speed: Mutex::new(Speed {
