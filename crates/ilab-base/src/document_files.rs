@@ -12,6 +12,9 @@ use crate::io::{self, IoError};
 
 /// Deeper folders are not looked into: a tree of documents is shallow, and the bound ends loops.
 const MAX_DEPTH: usize = 32;
+/// The longest document that is read, in bytes: a longer file is data that a pattern has caught by mistake, or a picture book.
+pub const MAX_DOCUMENT_BYTES: u64 = 200 * MEGABYTE;
+const MEGABYTE: u64 = 1_000_000;
 /// How many files an error names.
 const N_NAMED: usize = 12;
 /// As in a shell: `*` stays inside a folder, `**` crosses folders, hidden files are only matched by name.
@@ -28,6 +31,14 @@ pub enum Format {
     Markdown,
     /// Plain text.
     Text,
+    /// HTML.
+    Html,
+    /// A Word document (.docx).
+    Word,
+    /// Slides (.pptx).
+    Slides,
+    /// PDF.
+    Pdf,
 }
 
 impl Format {
@@ -37,8 +48,17 @@ impl Format {
         match extension.as_str() {
             "md" | "markdown" => Some(Self::Markdown),
             "txt" => Some(Self::Text),
+            "html" | "htm" | "xhtml" => Some(Self::Html),
+            "docx" => Some(Self::Word),
+            "pptx" => Some(Self::Slides),
+            "pdf" => Some(Self::Pdf),
             _ => None,
         }
+    }
+
+    /// Whether a document is read as it is; the others are converted to Markdown.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Markdown | Self::Text)
     }
 }
 
@@ -79,6 +99,20 @@ pub enum SelectionError {
         /// The files that match.
         files: Vec<String>,
     },
+    /// A document is longer than [`MAX_DOCUMENT_BYTES`].
+    #[error(
+        "`{path}` in `{place}` has {} MB; documents of up to {} MB are read",
+        n_bytes.div_ceil(MEGABYTE),
+        MAX_DOCUMENT_BYTES / MEGABYTE
+    )]
+    TooBig {
+        /// The document.
+        path: String,
+        /// The folder or repository.
+        place: String,
+        /// Its length.
+        n_bytes: u64,
+    },
     /// A document is not UTF-8.
     #[error("`{path}` in `{place}` is not UTF-8 text: byte {byte} is wrong")]
     NotText {
@@ -113,8 +147,9 @@ impl Hint for SelectionError {
                 "`*.md` takes the files of the folder itself, `**/*.md` those of its subfolders too"
             }
             Self::NoReadable { .. } => {
-                "Markdown (.md) and text (.txt) can be read: convert the documents first"
+                "Markdown, text, HTML, .docx, .pptx and PDF can be read: convert the documents first"
             }
+            Self::TooBig { .. } => "let the pattern leave it out, or split the document into parts",
             Self::NotText { .. } => "save the document as UTF-8",
         };
         vec![hint.to_owned()]
@@ -238,6 +273,21 @@ pub fn matches(
     Ok(matched)
 }
 
+/// Refuses a document that is too long, before it is read.
+///
+/// # Errors
+/// More than [`MAX_DOCUMENT_BYTES`].
+pub fn check_size(place: &str, path: &str, n_bytes: u64) -> Result<(), SelectionError> {
+    if n_bytes <= MAX_DOCUMENT_BYTES {
+        return Ok(());
+    }
+    Err(SelectionError::TooBig {
+        path: path.to_owned(),
+        place: place.to_owned(),
+        n_bytes,
+    })
+}
+
 /// The text of the document `path` of `place`.
 ///
 /// # Errors
@@ -263,7 +313,8 @@ mod tests {
     fn formats_are_known_whatever_the_case() {
         assert_eq!(Format::of(Path::new("A/B.MD")), Some(Format::Markdown));
         assert_eq!(Format::of(Path::new("b.txt")), Some(Format::Text));
-        assert_eq!(Format::of(Path::new("b.pdf")), None);
+        assert_eq!(Format::of(Path::new("b.Pdf")), Some(Format::Pdf));
+        assert_eq!(Format::of(Path::new("b.doc")), None);
         assert_eq!(Format::of(Path::new("md")), None);
     }
 }

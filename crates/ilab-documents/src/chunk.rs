@@ -1,10 +1,11 @@
-//! Cutting a document into chunks of a bounded number of tokens.
-
-use std::ops::Range;
+//! Cutting documents into chunks of a bounded number of tokens.
 
 use ilab_base::document_files::Format;
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
+
+use crate::measure::{Exact, Measure, Ruler};
+use crate::sections::{Section, sections};
+use crate::table::{self, Part};
 
 /// Counts the tokens of a text.
 pub type TokenCounter = dyn Fn(&str) -> usize + Send + Sync;
@@ -14,6 +15,9 @@ pub type TokenCounter = dyn Fn(&str) -> usize + Send + Sync;
 pub struct Budget<'counter> {
     /// At most this many tokens, headings included.
     pub n_tokens: usize,
+    /// So many of the last tokens of a chunk are said again at the start of the next one, where a section is cut; never more than
+    /// half of a chunk.
+    pub n_overlap_tokens: usize,
     /// How tokens are counted.
     pub count: &'counter TokenCounter,
 }
@@ -25,24 +29,117 @@ pub fn estimated_tokens(text: &str) -> usize {
     (n_words * 4).div_ceil(3).max(text.len().div_ceil(4))
 }
 
-/// Cuts `text` into chunks, in order.
-///
-/// The text under one heading stays together while it fits; longer text is cut between blocks, then sentences, then
-/// words. The headings above it, outermost first and one a line, come first in each chunk. They are left out where they
-/// alone would take more than half of the budget.
-pub fn chunks(text: &str, format: Format, budget: Budget<'_>) -> Vec<String> {
-    let sections = match format {
-        Format::Markdown => sections(text),
-        Format::Text => vec![Section {
-            headings: Vec::new(),
-            body: 0..text.len(),
-        }],
-    };
-    sections
-        .iter()
-        .flat_map(|section| section_chunks(text, section, format, budget))
-        .filter(|chunk| has_text(chunk))
-        .collect()
+/// Cuts documents; what it has learned of the length of words in one serves the next.
+pub struct Chunker<'a> {
+    budget: Budget<'a>,
+    measure: Measure<'a>,
+}
+
+impl<'a> Chunker<'a> {
+    /// Cuts into chunks of that length.
+    pub fn new(budget: Budget<'a>) -> Self {
+        Self {
+            budget,
+            measure: Measure::new(budget.count),
+        }
+    }
+
+    /// Cuts `text` into chunks, in order.
+    ///
+    /// The text under one heading stays together while it fits; longer text is cut between blocks, then sentences, then
+    /// words, and a table between its rows, with its head in each piece. The headings above it, outermost first and one a
+    /// line, come first in each chunk. They are left out where they alone would take more than half of the budget.
+    pub fn chunks(&self, text: &str, format: Format) -> Vec<String> {
+        let sections = match format {
+            Format::Text => vec![Section::whole(text)],
+            _ => sections(text),
+        };
+        sections
+            .iter()
+            .flat_map(|section| {
+                self.section(&text[section.body.clone()], &section.headings, format)
+            })
+            .filter(|chunk| has_text(chunk))
+            .collect()
+    }
+
+    fn section(&self, body: &str, headings: &[String], format: Format) -> Vec<String> {
+        let body = body.trim_matches(['\n', '\r']).trim_end();
+        if body.trim().is_empty() {
+            return Vec::new();
+        }
+        let mut headings: String = headings
+            .iter()
+            .map(|heading| format!("{heading}\n"))
+            .collect();
+        let mut n_heading_tokens = self.measure.estimate(&headings);
+        if n_heading_tokens * 2 > self.budget.n_tokens {
+            headings.clear();
+            n_heading_tokens = 0;
+        }
+        let whole = format!("{headings}{body}");
+        if self.fits(&whole) {
+            return vec![whole];
+        }
+        let cut_exactly = |piece: String| {
+            let chunk = format!("{headings}{piece}");
+            if self.fits(&chunk) {
+                return vec![chunk];
+            }
+            let exact = Exact {
+                headings: &headings,
+                measure: &self.measure,
+            };
+            let pieces = self.pieces(&piece, format, &exact, n_heading_tokens);
+            let chunks = pieces.into_iter().map(|piece| format!("{headings}{piece}"));
+            chunks.collect()
+        };
+        let ruler = Ruler::new(body, &self.measure, n_heading_tokens);
+        let pieces = self.pieces(body, format, &ruler, n_heading_tokens);
+        pieces.into_iter().flat_map(cut_exactly).collect()
+    }
+
+    /// Whether a chunk is within the budget, by what the tokenizer says unless that is plain without it: an estimate is never
+    /// wrong by half.
+    fn fits(&self, chunk: &str) -> bool {
+        let n_tokens = self.budget.n_tokens;
+        match self.measure.estimate(chunk) {
+            estimate if estimate * 2 <= n_tokens => true,
+            estimate if estimate > n_tokens * 2 => false,
+            _ => self.measure.exact(chunk) <= n_tokens,
+        }
+    }
+
+    /// Cuts `body` so that each piece is within the budget by what `sizer` says, headings included.
+    fn pieces(
+        &self,
+        body: &str,
+        format: Format,
+        sizer: &impl ChunkSizer,
+        n_heading_tokens: usize,
+    ) -> Vec<String> {
+        let capacity = self.budget.n_tokens.max(1);
+        let overlap = match self.budget.n_overlap_tokens.min(capacity / 2) {
+            0 => 0,
+            // The splitter measures it as it measures a chunk.
+            overlap => (overlap + n_heading_tokens).min(capacity - 1),
+        };
+        let config = ChunkConfig::new(capacity)
+            .with_sizer(sizer)
+            .with_overlap(overlap)
+            .expect("the overlap is shorter than the chunk");
+        if format == Format::Text {
+            let splitter = TextSplitter::new(config);
+            return splitter.chunks(body).map(str::to_owned).collect();
+        }
+        let splitter = MarkdownSplitter::new(config);
+        let cut = |part: Part<'_>| match part {
+            Part::Text(text) => splitter.chunks(text).map(str::to_owned).collect(),
+            Part::Rows(rows) => vec![rows],
+        };
+        let parts = table::parts(body, sizer, capacity);
+        parts.into_iter().flat_map(cut).collect()
+    }
 }
 
 /// Converters leave comments where a picture was; a chunk of nothing else has nothing to ask about.
@@ -57,116 +154,6 @@ fn has_text(chunk: &str) -> bool {
     rest.chars().any(char::is_alphanumeric)
 }
 
-fn section_chunks(
-    text: &str,
-    section: &Section,
-    format: Format,
-    budget: Budget<'_>,
-) -> Vec<String> {
-    let body = text[section.body.clone()]
-        .trim_matches(['\n', '\r'])
-        .trim_end();
-    if body.trim().is_empty() {
-        return Vec::new();
-    }
-    let mut prefix = section
-        .headings
-        .iter()
-        .map(|heading| format!("{heading}\n"))
-        .collect::<String>();
-    let n_prefix = (budget.count)(&prefix);
-    if n_prefix * 2 > budget.n_tokens {
-        prefix.clear();
-    }
-    let whole = format!("{prefix}{body}");
-    if (budget.count)(&whole) <= budget.n_tokens {
-        return vec![whole];
-    }
-    let sizer = Prefixed {
-        prefix: &prefix,
-        count: budget.count,
-    };
-    let config = ChunkConfig::new(budget.n_tokens.max(1)).with_sizer(sizer);
-    let pieces: Vec<&str> = match format {
-        Format::Markdown => MarkdownSplitter::new(config).chunks(body).collect(),
-        Format::Text => TextSplitter::new(config).chunks(body).collect(),
-    };
-    pieces
-        .into_iter()
-        .map(|piece| format!("{prefix}{piece}"))
-        .collect()
-}
-
-/// Counts a chunk together with the headings that will stand in front of it.
-struct Prefixed<'a> {
-    prefix: &'a str,
-    count: &'a TokenCounter,
-}
-
-impl ChunkSizer for Prefixed<'_> {
-    fn size(&self, chunk: &str) -> usize {
-        (self.count)(&format!("{}{chunk}", self.prefix))
-    }
-}
-
-/// The text between two headings.
-struct Section {
-    /// The headings above it, outermost first.
-    headings: Vec<String>,
-    body: Range<usize>,
-}
-
-fn sections(text: &str) -> Vec<Section> {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let mut path: Vec<(HeadingLevel, String)> = Vec::new();
-    let mut sections = Vec::new();
-    let mut heading: Option<String> = None;
-    let mut body_start = 0;
-    // A heading inside a quote or a list belongs to the text around it.
-    let mut n_open_containers = 0_usize;
-    let mut close = |path: &[(HeadingLevel, String)], body: Range<usize>| {
-        sections.push(Section {
-            headings: path
-                .iter()
-                .map(|(_, title)| title.clone())
-                .filter(|title| !title.is_empty())
-                .collect(),
-            body,
-        });
-    };
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-        match event {
-            Event::Start(Tag::MetadataBlock(_)) => body_start = range.end,
-            Event::Start(Tag::BlockQuote(_) | Tag::List(_)) => n_open_containers += 1,
-            Event::End(TagEnd::BlockQuote(_) | TagEnd::List(_)) => n_open_containers -= 1,
-            Event::Start(Tag::Heading { level, .. }) if n_open_containers == 0 => {
-                close(&path, body_start..range.start);
-                path.retain(|(above, _)| *above < level);
-                heading = Some(String::new());
-                body_start = range.end;
-            }
-            Event::End(TagEnd::Heading(level)) => {
-                if let Some(title) = heading.take() {
-                    path.push((level, title.trim().to_owned()));
-                }
-            }
-            Event::Text(piece) | Event::Code(piece) => {
-                if let Some(title) = &mut heading {
-                    title.push_str(&piece);
-                }
-            }
-            Event::SoftBreak | Event::HardBreak => {
-                if let Some(title) = &mut heading {
-                    title.push(' ');
-                }
-            }
-            _ => {}
-        }
-    }
-    close(&path, body_start..text.len());
-    sections
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,12 +162,17 @@ mod tests {
         text.split_whitespace().count()
     }
 
+    fn chunks(text: &str, format: Format, budget: Budget<'_>) -> Vec<String> {
+        Chunker::new(budget).chunks(text, format)
+    }
+
     fn cut(text: &str, n_tokens: usize) -> Vec<String> {
         chunks(
             text,
             Format::Markdown,
             Budget {
                 n_tokens,
+                n_overlap_tokens: 0,
                 count: &words,
             },
         )
@@ -214,6 +206,47 @@ mod tests {
     }
 
     #[test]
+    fn every_piece_of_a_table_has_its_head() {
+        let text = "# Legs\n\nBefore it.\n\n| who | n |\n|---|---|\n| ant | 6 |\n| fly | 6 |\n| cat | 4 |\n\nAfter it.\n";
+        assert_eq!(
+            cut(text, 17),
+            [
+                "Legs\nBefore it.",
+                "Legs\n| who | n |\n|---|---|\n| ant | 6 |\n| fly | 6 |",
+                "Legs\n| who | n |\n|---|---|\n| cat | 4 |",
+                "Legs\nAfter it.",
+            ]
+        );
+        assert_eq!(cut(text, 40).len(), 1, "one that fits is not cut");
+    }
+
+    #[test]
+    fn a_cut_section_says_its_last_words_again() {
+        let text = "# T\n\none two. three four. five six. seven eight.\n";
+        let cut = |n_overlap_tokens| {
+            let budget = Budget {
+                n_tokens: 5,
+                n_overlap_tokens,
+                count: &words,
+            };
+            chunks(text, Format::Markdown, budget)
+        };
+        assert_eq!(
+            cut(0),
+            ["T\none two. three four.", "T\nfive six. seven eight."]
+        );
+        assert_eq!(
+            cut(2),
+            [
+                "T\none two. three four.",
+                "T\nthree four. five six.",
+                "T\nfive six. seven eight.",
+            ]
+        );
+        assert_eq!(cut(2), cut(9), "never more than half");
+    }
+
+    #[test]
     fn headings_longer_than_half_of_the_budget_are_left_out() {
         let text = "# a very long title indeed\n\none two three\n";
         assert_eq!(cut(text, 6), ["one two three"]);
@@ -242,6 +275,7 @@ mod tests {
             Format::Text,
             Budget {
                 n_tokens: 3,
+                n_overlap_tokens: 0,
                 count: &words,
             },
         );
@@ -250,14 +284,14 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_word_is_lost_and_no_chunk_is_too_long(text in "[a-z#\\-\\n >|`*.]{0,200}", n_tokens in 1_usize..20) {
+        fn no_word_is_lost_and_no_chunk_is_too_long(text in "([a-z#\\-\\n >|`*.]{0,20}|\\| a \\| b \\|\\n|\\|---\\|---\\|\\n){0,20}", n_tokens in 1_usize..20, n_overlap_tokens in 0_usize..20) {
             for format in [Format::Markdown, Format::Text] {
-                let chunks = chunks(&text, format, Budget { n_tokens, count: &words });
+                let chunks = chunks(&text, format, Budget { n_tokens, n_overlap_tokens, count: &words });
                 for chunk in &chunks {
                     proptest::prop_assert!(words(chunk) <= n_tokens, "{chunk:?}");
                 }
             }
-            let chunks = chunks(&text, Format::Text, Budget { n_tokens, count: &words });
+            let chunks = chunks(&text, Format::Text, Budget { n_tokens, n_overlap_tokens: 0, count: &words });
             let letters = |text: &str| text.chars().filter(char::is_ascii_alphabetic).count();
             proptest::prop_assert_eq!(chunks.iter().map(|chunk| letters(chunk)).sum::<usize>(), letters(&text));
         }

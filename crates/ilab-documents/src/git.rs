@@ -3,6 +3,7 @@
 //! The repository is kept bare: files are read from the object store at the asked commit, so two leaves with different
 //! commits never disturb each other and links cannot lead outside.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,10 @@ use ilab_base::atomic::StagedDir;
 use ilab_base::cancel::Cancel;
 use ilab_base::io::{self, IoError};
 
-use crate::source::{Cache, DocumentError};
+use crate::source::{DocumentError, Reading, Step};
+
+/// Objects that are fetched at a time: a command line holds only so much.
+const N_OBJECTS_A_FETCH: usize = 500;
 
 /// How often a running `git` is looked at, at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
@@ -33,16 +37,17 @@ pub(crate) struct Blob {
 }
 
 impl Repository {
-    /// Opens the copy of `url` in `cache`, cloning it first when there is none.
-    pub(crate) fn open(url: &str, cache: Cache<'_>) -> Result<Self, DocumentError> {
+    /// Opens the copy of `url` among the repositories, cloning it first when there is none. Where the server allows it, the clone
+    /// holds no files yet.
+    pub(crate) fn open(url: &str, reading: Reading<'_>) -> Result<Self, DocumentError> {
         let repository = Self {
-            folder: cache.folder.join(folder_name(url)),
+            folder: reading.repositories.join(folder_name(url)),
             url: url.to_owned(),
-            cancel: cache.cancel.clone(),
+            cancel: reading.cancel.clone(),
         };
         if !repository.folder.join("HEAD").is_file() {
-            (cache.on_clone)(url);
-            io::create_dir_all(cache.folder)?;
+            (reading.tell)(Step::Cloning(url));
+            io::create_dir_all(reading.repositories)?;
             let staged = StagedDir::new(&repository.folder)?;
             let target = staged.path().as_os_str();
             repository.git(
@@ -51,6 +56,7 @@ impl Repository {
                     OsStr::new("clone"),
                     OsStr::new("--quiet"),
                     OsStr::new("--bare"),
+                    OsStr::new("--filter=blob:none"),
                     OsStr::new("--"),
                     OsStr::new(url),
                     target,
@@ -103,6 +109,50 @@ impl Repository {
         Ok(files)
     }
 
+    /// Fetches those of `blobs` that a clone without files lacks, many at a time.
+    pub(crate) fn fetch(&self, commit: &str, blobs: &[&Blob]) -> Result<(), DocumentError> {
+        if self.run(&["config", "remote.origin.promisor"]).is_err() {
+            return Ok(());
+        }
+        let objects = self.run(&[
+            "rev-list",
+            "--objects",
+            "--missing=print",
+            "--no-walk",
+            commit,
+        ])?;
+        let missing: HashSet<&str> = objects
+            .lines()
+            .filter_map(|line| line.strip_prefix('?'))
+            .collect();
+        let wanted: Vec<&str> = blobs
+            .iter()
+            .map(|blob| blob.object.as_str())
+            .filter(|object| missing.contains(object))
+            .collect();
+        // As git itself fetches an object that it lacks, one by one.
+        let fetch = [
+            "-c",
+            "fetch.negotiationAlgorithm=noop",
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--filter=blob:none",
+            "origin",
+        ];
+        for objects in wanted.chunks(N_OBJECTS_A_FETCH) {
+            self.run(&[&fetch[..], objects].concat())?;
+        }
+        Ok(())
+    }
+
+    /// The length of a file in bytes.
+    pub(crate) fn n_bytes(&self, blob: &Blob) -> Result<u64, DocumentError> {
+        let length = self.run(&["cat-file", "-s", &blob.object])?;
+        Ok(length.trim().parse().unwrap_or(u64::MAX))
+    }
+
     /// The content of a file.
     pub(crate) fn read(&self, blob: &Blob) -> Result<Vec<u8>, DocumentError> {
         self.git(
@@ -145,9 +195,11 @@ impl Repository {
         Err(DocumentError::Git {
             repository: self.url.clone(),
             action: arguments
-                .first()
-                .map(|word| word.to_string_lossy().into_owned())
-                .unwrap_or_default(),
+                .iter()
+                .map(|word| word.to_string_lossy())
+                .find(|word| !word.starts_with('-') && !word.contains('='))
+                .unwrap_or_default()
+                .into_owned(),
             message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
     }

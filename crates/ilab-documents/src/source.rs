@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ilab_base::cancel::Cancel;
-use ilab_base::document_files::{self, Format, SelectionError};
+use ilab_base::document_files::{self, Format, Matched, SelectionError};
 use ilab_base::hint::Hint;
-use ilab_base::io::{self, IoError};
+use ilab_base::io::{self, IoError, WithPath as _};
 
-use crate::git::Repository;
+use crate::convert::{self, ConvertError};
+use crate::git::{Blob, Repository};
 
 /// A document in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// Below its folder or repository, with `/` between the parts.
     pub path: String,
-    /// How it is written.
+    /// How it was written.
     pub format: Format,
-    /// Its text.
+    /// Its text, Markdown unless the format is [`Format::Text`].
     pub text: String,
 }
 
@@ -25,7 +26,7 @@ pub struct Document {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Documents {
     /// The documents, in the order of the patterns and then of their names, each once.
-    pub documents: Vec<Document>,
+    pub read: Vec<Document>,
     /// Files that a pattern matches and that are in no format that can be read.
     pub unread: Vec<String>,
 }
@@ -39,6 +40,9 @@ pub enum DocumentError {
     /// The files cannot be documents.
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    /// A document cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The `git` program is not installed.
     #[error("`{repository}` cannot be read: the program `git` was not found")]
     NoGit {
@@ -73,6 +77,7 @@ impl Hint for DocumentError {
         let hint = match self {
             Self::Io(error) => return error.hints(),
             Self::Selection(error) => return error.hints(),
+            Self::Convert(error) => return error.hints(),
             Self::NoGit { .. } => "install git, or give `document.path` a local folder",
             Self::Git { .. } => "check `document.repo` in that qna.yaml and the network",
             Self::Cancelled => return Vec::new(),
@@ -82,30 +87,49 @@ impl Hint for DocumentError {
     }
 }
 
-/// Reads what `patterns` match below `folder`.
-///
-/// # Errors
-/// A folder or file that cannot be read, a pattern that matches nothing or nothing readable, and text that is not UTF-8.
-pub fn from_folder(folder: &Path, patterns: &[String]) -> Result<Documents, DocumentError> {
-    let files = document_files::below(folder)?;
-    let place = folder.display().to_string();
-    select(&place, &files, patterns, |index| {
-        Ok(io::read(folder.join(&files[index]))?)
-    })
-}
-
-/// Where repositories are kept from run to run.
+/// How documents are read.
 #[derive(Clone, Copy)]
-pub struct Cache<'a> {
-    /// The folder.
-    pub folder: &'a Path,
-    /// Told the URL of a repository before it is cloned.
-    pub on_clone: &'a dyn Fn(&str),
-    /// Stops `git`.
+pub struct Reading<'a> {
+    /// The folder where git repositories are kept from run to run.
+    pub repositories: &'a Path,
+    /// Told of what may take long before it begins.
+    pub tell: &'a dyn Fn(Step<'_>),
+    /// Stops it.
     pub cancel: &'a Cancel,
 }
 
-/// Reads what `patterns` match at a commit of a git repository, which is kept in `cache` for the next time.
+/// Something that may take long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A repository of this URL is cloned.
+    Cloning(&'a str),
+    /// The document of this path is converted.
+    Converting(&'a str),
+}
+
+/// Reads what `patterns` match below `folder`.
+///
+/// # Errors
+/// A folder or file that cannot be read, a pattern that matches nothing or nothing readable, text that is not UTF-8, a document
+/// that is too long or cannot be converted.
+pub fn from_folder(
+    folder: &Path,
+    patterns: &[String],
+    reading: Reading<'_>,
+) -> Result<Documents, DocumentError> {
+    let files = document_files::below(folder)?;
+    let place = Place {
+        name: &folder.display().to_string(),
+        files: &files,
+    };
+    place.read(&place.matches(patterns)?, reading, |index| {
+        let path = folder.join(&files[index]);
+        place.check_size(index, path.metadata().with_path("read", &path)?.len())?;
+        Ok(io::read(path)?)
+    })
+}
+
+/// Reads what `patterns` match at a commit of a git repository, which is kept for the next time.
 ///
 /// # Errors
 /// As [`from_folder`], and everything that keeps `git` from getting the commit.
@@ -113,41 +137,80 @@ pub fn from_repository(
     url: &str,
     commit: &str,
     patterns: &[String],
-    cache: Cache<'_>,
+    reading: Reading<'_>,
 ) -> Result<Documents, DocumentError> {
-    let repository = Repository::open(url, cache)?;
-    let blobs = repository.files(&repository.commit(commit)?)?;
+    let repository = Repository::open(url, reading)?;
+    let commit = repository.commit(commit)?;
+    let blobs = repository.files(&commit)?;
     let paths: Vec<String> = blobs.iter().map(|blob| blob.path.clone()).collect();
-    select(url, &paths, patterns, |index| {
+    let place = Place {
+        name: url,
+        files: &paths,
+    };
+    let matched = place.matches(patterns)?;
+    let readable = matched.iter().filter(|file| file.format.is_some());
+    let wanted: Vec<&Blob> = readable.map(|file| &blobs[file.index]).collect();
+    repository.fetch(&commit, &wanted)?;
+    place.read(&matched, reading, |index| {
+        place.check_size(index, repository.n_bytes(&blobs[index])?)?;
         repository.read(&blobs[index])
     })
 }
 
-fn select(
-    place: &str,
-    files: &[String],
-    patterns: &[String],
-    read: impl Fn(usize) -> Result<Vec<u8>, DocumentError>,
-) -> Result<Documents, DocumentError> {
-    let mut documents = Documents::default();
-    let mut seen = BTreeSet::new();
-    for pattern in patterns {
-        for matched in document_files::matches(place, files, pattern)? {
-            if !seen.insert(matched.index) {
-                continue;
-            }
-            let path = &files[matched.index];
-            match matched.format {
-                Some(format) => documents.documents.push(Document {
-                    path: path.clone(),
-                    format,
-                    text: document_files::text(place, path, read(matched.index)?)?,
-                }),
-                None => documents.unread.push(path.clone()),
-            }
+/// A folder or a repository.
+struct Place<'a> {
+    name: &'a str,
+    files: &'a [String],
+}
+
+impl Place<'_> {
+    /// What `patterns` match, each file once.
+    fn matches(&self, patterns: &[String]) -> Result<Vec<Matched>, SelectionError> {
+        let mut matched = Vec::new();
+        let mut seen = BTreeSet::new();
+        for pattern in patterns {
+            let files = document_files::matches(self.name, self.files, pattern)?;
+            matched.extend(files.into_iter().filter(|file| seen.insert(file.index)));
         }
+        Ok(matched)
     }
-    Ok(documents)
+
+    fn check_size(&self, index: usize, n_bytes: u64) -> Result<(), SelectionError> {
+        document_files::check_size(self.name, &self.files[index], n_bytes)
+    }
+
+    fn read(
+        &self,
+        matched: &[Matched],
+        reading: Reading<'_>,
+        bytes: impl Fn(usize) -> Result<Vec<u8>, DocumentError>,
+    ) -> Result<Documents, DocumentError> {
+        let mut documents = Documents::default();
+        for file in matched {
+            let path = &self.files[file.index];
+            let Some(format) = file.format else {
+                documents.unread.push(path.clone());
+                continue;
+            };
+            reading
+                .cancel
+                .check()
+                .map_err(|_| DocumentError::Cancelled)?;
+            let bytes = bytes(file.index)?;
+            let text = if format.is_text() {
+                document_files::text(self.name, path, bytes)?
+            } else {
+                (reading.tell)(Step::Converting(path));
+                convert::to_markdown((self.name, path), format, bytes)?
+            };
+            documents.read.push(Document {
+                path: path.clone(),
+                format,
+                text,
+            });
+        }
+        Ok(documents)
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +229,16 @@ mod tests {
         folder
     }
 
+    fn read_folder(folder: &Path, wanted: &[&str]) -> Result<Documents, DocumentError> {
+        let cancel = Cancel::new();
+        let reading = Reading {
+            repositories: folder,
+            tell: &|_| (),
+            cancel: &cancel,
+        };
+        from_folder(folder, &patterns(wanted), reading)
+    }
+
     fn patterns(patterns: &[&str]) -> Vec<String> {
         patterns
             .iter()
@@ -175,7 +248,7 @@ mod tests {
 
     fn paths(found: &Documents) -> Vec<&str> {
         found
-            .documents
+            .read
             .iter()
             .map(|document| document.path.as_str())
             .collect()
@@ -187,32 +260,32 @@ mod tests {
             ("b.md", b"\xef\xbb\xbf# B\r\ntext\r\n"),
             ("a.MD", b""),
             ("deep/er/c.txt", b""),
-            ("deep/d.pdf", b"%PDF"),
+            ("deep/d.doc", b""),
             (".hidden.md", b""),
             (".git/x.md", b""),
         ]);
-        let found = from_folder(folder.path(), &patterns(&["./*.md", "**/*"])).unwrap();
+        let found = read_folder(folder.path(), &["./*.md", "**/*"]).unwrap();
         assert_eq!(paths(&found), ["b.md", "a.MD", "deep/er/c.txt"]);
-        assert_eq!(found.unread, ["deep/d.pdf"]);
-        assert_eq!(found.documents[0].text, "# B\ntext\n");
+        assert_eq!(found.unread, ["deep/d.doc"]);
+        assert_eq!(found.read[0].text, "# B\ntext\n");
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        let folder = folder(&[("a.md", b"x\xff"), ("b.pdf", b"")]);
+        let folder = folder(&[("a.md", b"x\xff"), ("b.doc", b"")]);
         let check = |pattern: &str| {
-            let error = from_folder(folder.path(), &patterns(&[pattern]))
+            let error = read_folder(folder.path(), &[pattern])
                 .unwrap_err()
                 .to_string();
             error.replace(&folder.path().display().to_string(), "FOLDER")
         };
         assert_eq!(
             check("docs/*.md"),
-            "the pattern `docs/*.md` matches no file in `FOLDER`; there are: a.md, b.pdf"
+            "the pattern `docs/*.md` matches no file in `FOLDER`; there are: a.md, b.doc"
         );
         assert_eq!(
-            check("*.pdf"),
-            "none of the files that `*.pdf` matches in `FOLDER` can be read; there are: b.pdf"
+            check("*.doc"),
+            "none of the files that `*.doc` matches in `FOLDER` can be read; there are: b.doc"
         );
         assert_eq!(
             check("a.md"),
@@ -223,7 +296,7 @@ mod tests {
             "`***` is not a file pattern: wildcards are either regular `*` or recursive `**`"
         );
         assert!(check("../*").contains("matches no file"));
-        assert!(from_folder(&folder.path().join("nowhere"), &patterns(&["*"])).is_err());
+        assert!(read_folder(&folder.path().join("nowhere"), &["*"]).is_err());
     }
 
     #[test]
@@ -237,7 +310,7 @@ mod tests {
         )
         .unwrap();
         std::os::unix::fs::symlink(inside.path(), inside.path().join("loop")).unwrap();
-        let found = from_folder(inside.path(), &patterns(&["**/*.md"])).unwrap();
+        let found = read_folder(inside.path(), &["**/*.md"]).unwrap();
         assert_eq!(paths(&found), ["a.md"]);
     }
 
@@ -267,19 +340,19 @@ mod tests {
         let url = origin.path().to_str().unwrap();
         let cancel = Cancel::new();
         let cloned = std::cell::RefCell::new(Vec::new());
-        let tell = |url: &str| cloned.borrow_mut().push(url.to_owned());
-        let kept = Cache {
-            folder: cache.path(),
-            on_clone: &tell,
+        let tell = |step: Step<'_>| cloned.borrow_mut().push(format!("{step:?}"));
+        let kept = Reading {
+            repositories: cache.path(),
+            tell: &tell,
             cancel: &cancel,
         };
         let read = |commit: &str| from_repository(url, commit, &patterns(&["**/*.md"]), kept);
-        assert_eq!(read(&first).unwrap().documents[0].text, "old");
+        assert_eq!(read(&first).unwrap().read[0].text, "old");
 
         fs::write(origin.path().join("docs/a.md"), "new").unwrap();
         git(origin.path(), &["commit", "--quiet", "-am", "two"]);
-        assert_eq!(read("main").unwrap().documents[0].text, "new");
-        assert_eq!(read(&first).unwrap().documents[0].text, "old");
+        assert_eq!(read("main").unwrap().read[0].text, "new");
+        assert_eq!(read(&first).unwrap().read[0].text, "old");
 
         assert!(matches!(
             read("0123456789012345678901234567890123456789"),
@@ -301,10 +374,69 @@ mod tests {
         );
         assert_eq!(
             *cloned.borrow(),
-            [url, "/nowhere/at/all"],
+            [url, "/nowhere/at/all"].map(|url| format!("Cloning({url:?})")),
             "cloned once each"
         );
     }
+
+    #[test]
+    fn of_a_server_that_allows_it_only_the_documents_are_fetched() {
+        let origin = folder(&[
+            ("docs/a.md", b"one"),
+            ("docs/b.md", b"two"),
+            ("data.bin", b"three"),
+        ]);
+        git(origin.path(), &["init", "--quiet", "--initial-branch=main"]);
+        git(origin.path(), &["add", "."]);
+        git(origin.path(), &["commit", "--quiet", "-m", "one"]);
+        git(origin.path(), &["config", "uploadpack.allowFilter", "true"]);
+        git(
+            origin.path(),
+            &["config", "uploadpack.allowAnySHA1InWant", "true"],
+        );
+        let cache = tempfile::tempdir().unwrap();
+        let cancel = Cancel::new();
+        let reading = Reading {
+            repositories: cache.path(),
+            tell: &|_| (),
+            cancel: &cancel,
+        };
+        let url = format!("file://{}", origin.path().display());
+        let read = || from_repository(&url, "main", &patterns(&["docs/*"]), reading).unwrap();
+        let texts: Vec<String> = read().read.into_iter().map(|found| found.text).collect();
+        assert_eq!(texts, ["one", "two"]);
+
+        let kept = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap();
+        let listing = git(
+            &kept.path(),
+            &["rev-list", "--objects", "--missing=print", "main"],
+        );
+        let missing = listing.lines().filter(|line| line.starts_with('?'));
+        assert_eq!(missing.count(), 1, "{listing}");
+
+        fs::remove_dir_all(origin.path()).unwrap();
+        let again = from_repository(
+            &url,
+            &git(&kept.path(), &["rev-parse", "main"]),
+            &patterns(&["docs/*"]),
+            reading,
+        );
+        assert_eq!(again.unwrap().read.len(), 2, "nothing is fetched twice");
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_named_before_it_is_read() {
+        let folder = folder(&[("a.md", b"x")]);
+        let file = fs::File::create(folder.path().join("b.pdf")).unwrap();
+        file.set_len(500_000_000).unwrap();
+        let error = read_folder(folder.path(), &["*"]).unwrap_err().to_string();
+        let error = error.replace(&folder.path().display().to_string(), "FOLDER");
+        assert_eq!(
+            error,
+            "`b.pdf` in `FOLDER` has 500 MB; documents of up to 200 MB are read"
+        );
+    }
+
     #[test]
     #[cfg(unix)]
     fn a_clone_that_is_cancelled_ends_at_once_and_leaves_nothing() {
@@ -318,9 +450,9 @@ mod tests {
             &url,
             "main",
             &patterns(&["*"]),
-            Cache {
-                folder: cache.path(),
-                on_clone: &|_| cancel.cancel(),
+            Reading {
+                repositories: cache.path(),
+                tell: &|_| cancel.cancel(),
                 cancel: &cancel,
             },
         );

@@ -98,8 +98,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let taxonomy = ilab_taxonomy::read(&Selection::new(&root, "empty"))?;
+    let leaves = taxonomy.leaves().cloned().collect();
+    let cancel = Cancel::new();
     let options = GenerateOptions {
-        leaves: taxonomy.leaves().cloned().collect(),
+        leaves: ilab_sdg::read_documents(leaves, &folder, &(), &cancel)?,
         pipeline: PipelineSource::from_argument("full"),
         recipes: ilab_sdg::DefaultRecipes::default(),
         output_dir: folder.join("datasets"),
@@ -107,11 +109,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             directory: "run".to_owned(),
             suffix: "run".to_owned(),
         },
-        repositories: folder.join("repositories"),
         scale_factor: 30,
         temperature: None,
         max_tokens: None,
         chunk_tokens: 100,
+        chunk_overlap_tokens: 0,
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),
         max_in_flight: 64,
         keeps_going: true,
@@ -124,7 +126,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     let runtime = tokio::runtime::Runtime::new()?;
     let start = Instant::now();
-    let cancel = Cancel::new();
     let summary = runtime.block_on(generate(&options, teacher, &(), &cancel))?;
     let seconds = start.elapsed().as_secs_f64();
     std::fs::remove_dir_all(&folder)?;

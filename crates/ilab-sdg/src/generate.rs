@@ -7,7 +7,6 @@ use ilab_base::atomic::StagedDir;
 use ilab_base::cancel::Cancel;
 use ilab_documents::chunk::TokenCounter;
 use ilab_openai::completer::Completer;
-use ilab_taxonomy::TaxonomyLeaf;
 use serde::Serialize;
 
 use crate::dataset::{self, Contents, ExamQuestion, LeafResult, PrecomputedData, RunFiles};
@@ -19,7 +18,7 @@ use crate::pipeline::{PipelineSource, Pipelines, RowKind};
 use crate::prepare::{DefaultRecipes, Prepared};
 use crate::question::{self, Generated};
 use crate::run::{Dropped, Run};
-use crate::samples::Leaf;
+use crate::samples::{Leaf, LeafSource};
 use crate::scheduler::{self, Limits, Produced};
 use crate::teacher::Teacher;
 
@@ -29,8 +28,8 @@ pub const CHUNK_TOKENS: usize = 500;
 /// What is generated and how.
 #[derive(Clone)]
 pub struct GenerateOptions {
-    /// The leaves, all valid.
-    pub leaves: Vec<TaxonomyLeaf>,
+    /// The leaves, all valid, with their documents.
+    pub leaves: Vec<LeafSource>,
     /// Which pipeline files.
     pub pipeline: PipelineSource,
     /// What is mixed into the training files.
@@ -39,8 +38,6 @@ pub struct GenerateOptions {
     pub output_dir: PathBuf,
     /// When the run started.
     pub started: RunName,
-    /// Where git repositories with documents are kept from run to run.
-    pub repositories: PathBuf,
     /// How many answers each row gets where the pipeline says `n: scaled`.
     pub scale_factor: u32,
     /// How freely the teacher writes; takes the place of what the pipeline says.
@@ -49,6 +46,8 @@ pub struct GenerateOptions {
     pub max_tokens: Option<u32>,
     /// The longest chunk of a document in tokens, by `count_tokens`.
     pub chunk_tokens: usize,
+    /// So many of the last tokens of a chunk are said again at the start of the next, where a section is cut.
+    pub chunk_overlap_tokens: usize,
     /// The teacher's tokenizer, or [`ilab_documents::chunk::estimated_tokens`].
     pub count_tokens: Arc<TokenCounter>,
     /// At most this many requests wait for an answer at a time.

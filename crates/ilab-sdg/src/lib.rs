@@ -39,5 +39,6 @@ pub use observer::{Event, Observer};
 pub use prepare::{DefaultRecipes, check};
 pub use preview::{Preview, PreviewSample, preview};
 pub use row::Row;
+pub use samples::{LeafSource, read_documents};
 pub use teacher::cancelled;
 pub use yaml::YamlError;

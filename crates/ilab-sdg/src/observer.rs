@@ -10,6 +10,11 @@ pub enum Event<'a> {
         /// What git clones.
         repository: &'a str,
     },
+    /// A document is being converted to Markdown.
+    Converting {
+        /// Its path.
+        document: &'a str,
+    },
     /// The documents of a leaf were cut into chunks.
     Chunked {
         /// The leaf, as datasets name it.

@@ -1,11 +1,10 @@
 //! What a run needs before anything is asked: pipelines that hold and leaves with their rows.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ilab_base::cancel::Cancel;
-use ilab_documents::chunk::Budget;
-use ilab_documents::source::DocumentError;
+use ilab_documents::chunk::{Budget, Chunker};
 use ilab_taxonomy::TaxonomyLeaf;
 
 use crate::block::BlockKind;
@@ -115,40 +114,22 @@ impl DefaultRecipes {
     }
 }
 
-/// Looks for what would stop a run before anything is asked, without a teacher: no leaves, a pipeline or documents that
-/// cannot be used. Repositories are cloned on the way, so that [`generate()`] finds them.
+/// Looks for what would stop a run before anything is asked, without a teacher and beside the documents: no leaves, a pipeline or
+/// a recipe that cannot be used.
 ///
 /// # Errors
-/// As [`generate()`].
+/// As [`generate()`](crate::generate()).
 pub fn check(
     leaves: &[TaxonomyLeaf],
-    (pipeline, recipes): (&PipelineSource, &DefaultRecipes),
-    repositories: &Path,
-    observer: &dyn Observer,
-    cancel: &Cancel,
+    pipeline: &PipelineSource,
+    recipes: &DefaultRecipes,
 ) -> Result<(), GenerateError> {
     if leaves.is_empty() {
         return Err(GenerateError::NoLeaves);
     }
     Pipelines::load(pipeline)?;
     recipes.read()?;
-    for leaf in leaves {
-        cancel.check()?;
-        samples::documents(leaf, repositories, observer, cancel)
-            .map_err(|source| documents_error(leaf, source, cancel))?;
-    }
     Ok(())
-}
-
-/// Ctrl-C at a terminal reaches git as well, which then fails.
-fn documents_error(leaf: &TaxonomyLeaf, source: DocumentError, cancel: &Cancel) -> GenerateError {
-    if cancel.is_cancelled() {
-        return GenerateError::Cancelled;
-    }
-    GenerateError::Documents {
-        leaf: leaf.path.display().to_string(),
-        source,
-    }
 }
 
 fn read_leaves(
@@ -156,21 +137,20 @@ fn read_leaves(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Vec<Leaf>, GenerateError> {
-    let budget = Budget {
+    let chunker = Chunker::new(Budget {
         n_tokens: options.chunk_tokens,
+        n_overlap_tokens: options.chunk_overlap_tokens,
         count: &*options.count_tokens,
-    };
+    });
     let mut names = HashSet::new();
     let mut leaves = Vec::new();
-    for leaf in &options.leaves {
+    for source in &options.leaves {
         cancel.check()?;
-        let name = unique_name(leaf, &mut names);
-        let documents = samples::documents(leaf, &options.repositories, observer, cancel)
-            .map_err(|source| documents_error(leaf, source, cancel))?;
-        let read = samples::leaf(leaf, name, documents, budget, observer);
+        let name = unique_name(&source.leaf, &mut names);
+        let read = samples::leaf(source, name, &chunker, observer);
         if read.n_rows() == 0 {
             return Err(GenerateError::NoText {
-                leaf: leaf.path.display().to_string(),
+                leaf: source.leaf.path.display().to_string(),
             });
         }
         leaves.push(read);

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use ilab_base::cancel::Cancel;
-use ilab_documents::chunk::{self, Budget};
-use ilab_documents::source::{self, Cache, Document, DocumentError, Documents};
+use ilab_documents::chunk::Chunker;
+use ilab_documents::source::{self, DocumentError, Documents, Reading, Step};
 use ilab_taxonomy::{DocumentSource, Knowledge, LeafKind, Skill, TaxonomyLeaf};
 use serde_json::Value;
 
+use crate::error::GenerateError;
 use crate::observer::{Event, Observer};
 use crate::pipeline::{RowKind, fingerprint};
 use crate::row::Row;
@@ -33,7 +35,7 @@ pub(crate) struct Leaf {
     /// Rows by kind; a skill may have examples with and without a text.
     pub(crate) rows: Vec<(RowKind, Vec<Row>)>,
     pub(crate) seeds: Vec<SeedQuestion>,
-    pub(crate) documents: Vec<Document>,
+    pub(crate) documents: Arc<Documents>,
     /// Where each chunk is from, by [`chunk_key`].
     pub(crate) chunks: HashMap<[u8; 32], ChunkSource>,
 }
@@ -60,21 +62,20 @@ impl Leaf {
 
 /// Makes the rows of a leaf from its documents.
 pub(crate) fn leaf(
-    leaf: &TaxonomyLeaf,
+    LeafSource { leaf, documents }: &LeafSource,
     name: String,
-    found: Documents,
-    budget: Budget<'_>,
+    chunker: &Chunker<'_>,
     observer: &dyn Observer,
 ) -> Leaf {
     let mut chunk_sources = HashMap::new();
-    let (rows, seeds, documents) = match &leaf.kind {
+    let (rows, seeds) = match &leaf.kind {
         LeafKind::Knowledge(knowledge) => {
-            for file in &found.unread {
+            for file in &documents.unread {
                 observer.event(Event::Unread { leaf: &name, file });
             }
             let mut chunks = Vec::new();
-            for (index, document) in found.documents.iter().enumerate() {
-                let of_document = chunk::chunks(&document.text, document.format, budget);
+            for (index, document) in documents.read.iter().enumerate() {
+                let of_document = chunker.chunks(&document.text, document.format);
                 for (number, text) in (1..).zip(&of_document) {
                     let source = ChunkSource {
                         document: index,
@@ -86,17 +87,13 @@ pub(crate) fn leaf(
             }
             observer.event(Event::Chunked {
                 leaf: &name,
-                n_documents: found.documents.len(),
+                n_documents: documents.read.len(),
                 n_chunks: chunks.len(),
             });
             let rows = knowledge_rows(knowledge, &chunks, &name);
-            (
-                vec![(RowKind::Knowledge, rows)],
-                knowledge_seeds(knowledge),
-                found.documents,
-            )
+            (vec![(RowKind::Knowledge, rows)], knowledge_seeds(knowledge))
         }
-        LeafKind::Skill(skill) => (skill_rows(skill, &name), skill_seeds(skill), Vec::new()),
+        LeafKind::Skill(skill) => (skill_rows(skill, &name), skill_seeds(skill)),
     };
     Leaf {
         leaf_path: leaf.leaf_path.clone(),
@@ -107,13 +104,50 @@ pub(crate) fn leaf(
             .collect(),
         name,
         seeds,
-        documents,
+        documents: Arc::clone(documents),
         chunks: chunk_sources,
     }
 }
 
-/// Reads the documents of a leaf; a skill has none.
-pub(crate) fn documents(
+/// A leaf with its documents read; a skill has none.
+#[derive(Debug, Clone)]
+pub struct LeafSource {
+    /// The leaf.
+    pub leaf: TaxonomyLeaf,
+    /// Its documents.
+    pub documents: Arc<Documents>,
+}
+
+/// Reads the documents of leaves. Repositories are cloned on the way and kept in `repositories` for the next time.
+///
+/// # Errors
+/// Documents that cannot be had, and a cancelled `cancel`.
+pub fn read_documents(
+    leaves: Vec<TaxonomyLeaf>,
+    repositories: &Path,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Vec<LeafSource>, GenerateError> {
+    let read = |leaf: TaxonomyLeaf| {
+        cancel.check()?;
+        let documents = documents(&leaf, repositories, observer, cancel);
+        let documents = documents.map_err(|source| match cancel.is_cancelled() {
+            // Ctrl-C at a terminal reaches git as well, which then fails.
+            true => GenerateError::Cancelled,
+            false => GenerateError::Documents {
+                leaf: leaf.path.display().to_string(),
+                source,
+            },
+        })?;
+        Ok(LeafSource {
+            leaf,
+            documents: Arc::new(documents),
+        })
+    };
+    leaves.into_iter().map(read).collect()
+}
+
+fn documents(
     leaf: &TaxonomyLeaf,
     repositories: &Path,
     observer: &dyn Observer,
@@ -122,21 +156,24 @@ pub(crate) fn documents(
     let LeafKind::Knowledge(knowledge) = &leaf.kind else {
         return Ok(Documents::default());
     };
+    let tell = |step: Step<'_>| {
+        observer.event(match step {
+            Step::Cloning(repository) => Event::Cloning { repository },
+            Step::Converting(document) => Event::Converting { document },
+        });
+    };
+    let reading = Reading {
+        repositories,
+        tell: &tell,
+        cancel,
+    };
     match &knowledge.documents {
-        DocumentSource::Folder { path, patterns } => source::from_folder(path, patterns),
+        DocumentSource::Folder { path, patterns } => source::from_folder(path, patterns, reading),
         DocumentSource::Git {
             repo,
             commit,
             patterns,
-        } => {
-            let tell = |url: &str| observer.event(Event::Cloning { repository: url });
-            let cache = Cache {
-                folder: repositories,
-                on_clone: &tell,
-                cancel,
-            };
-            source::from_repository(repo, commit, patterns, cache)
-        }
+        } => source::from_repository(repo, commit, patterns, reading),
     }
 }
 

@@ -20,23 +20,25 @@ use ilab_base::hint::Hint;
 use ilab_openai::completer::{CompletionError, FinishReason};
 use ilab_sdg::drops::DropReason;
 use ilab_sdg::pipeline::PipelineSource;
-use ilab_sdg::{DefaultRecipes, GenerateError, GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{
+    DefaultRecipes, GenerateError, GenerateOptions, RunName, Summary, generate, read_documents,
+};
 use ilab_taxonomy::TaxonomyLeaf;
 
 use scripted::{Answer, Scripted, answer};
 
 fn options(folder: &Path) -> GenerateOptions {
     GenerateOptions {
-        leaves: taxonomy::leaves(folder),
+        leaves: taxonomy::sources(folder),
         pipeline: PipelineSource::from_argument("simple"),
         recipes: DefaultRecipes::default(),
         output_dir: folder.join("datasets"),
         started: run_name(1),
-        repositories: folder.join("repositories"),
         scale_factor: 10,
         temperature: None,
         max_tokens: None,
         chunk_tokens: 500,
+        chunk_overlap_tokens: 0,
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),
         max_in_flight: 4,
         keeps_going: true,
@@ -371,7 +373,7 @@ fn equal_requests_are_sent_once() {
     // The same leaf under another name asks the same questions.
     options.leaves.truncate(1);
     let mut copy = options.leaves[0].clone();
-    copy.leaf_path = "knowledge->copy".to_owned();
+    copy.leaf.leaf_path = "knowledge->copy".to_owned();
     options.leaves.push(copy);
     let teacher = Scripted::new(answer).with_jitter();
     let summary = run(&options, &teacher).unwrap();
@@ -546,31 +548,49 @@ fn a_model_that_is_not_there_stops_the_run() {
 fn what_stops_a_run_is_found_without_a_teacher() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path());
+    let leaves: Vec<TaxonomyLeaf> = options
+        .leaves
+        .into_iter()
+        .map(|source| source.leaf)
+        .collect();
     let check = |leaves: &[TaxonomyLeaf], pipeline: &PipelineSource| {
-        let repositories = folder.path().join("repositories");
-        ilab_sdg::check(
-            leaves,
-            (pipeline, &DefaultRecipes::default()),
-            &repositories,
-            &(),
-            &Cancel::new(),
-        )
+        ilab_sdg::check(leaves, pipeline, &DefaultRecipes::default())
     };
-    check(&options.leaves, &options.pipeline).unwrap();
+    check(&leaves, &options.pipeline).unwrap();
     assert!(matches!(
         check(&[], &options.pipeline),
         Err(GenerateError::NoLeaves)
     ));
     let pipeline = PipelineSource::Directory(folder.path().join("nowhere"));
     assert!(matches!(
-        check(&options.leaves, &pipeline),
+        check(&leaves, &pipeline),
         Err(GenerateError::Pipeline(_))
     ));
-    std::fs::remove_dir_all(folder.path().join("taxonomy/knowledge")).unwrap();
-    assert!(matches!(
-        check(&options.leaves, &options.pipeline),
-        Err(GenerateError::Documents { .. })
-    ));
+}
+
+#[test]
+fn a_word_document_is_converted_once_and_kept_beside_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    let leaves = taxonomy::leaves(folder.path());
+    let documents = folder
+        .path()
+        .join("taxonomy/knowledge/animals/brill/documents");
+    let word =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../ilab-documents/tests/documents/brill.docx");
+    std::fs::copy(word, documents.join("brill.docx")).unwrap();
+    options.leaves = read_documents(leaves, folder.path(), &(), &Cancel::new()).unwrap();
+    std::fs::remove_dir_all(folder.path().join("taxonomy")).unwrap();
+
+    let summary = run(&options, &Scripted::new(answer)).unwrap();
+    let files = dataset(&summary.files.directory);
+    let kept = &files["preprocessed_TIME/documents/knowledge_animals_brill/brill.docx.md"];
+    assert!(kept.contains("### Food\n\n- moss"), "{kept}");
+    let provenance = &files["provenance_TIME.jsonl"];
+    assert!(
+        provenance.contains("\"document\":\"brill.docx\""),
+        "{provenance}"
+    );
 }
 
 #[test]
@@ -602,14 +622,14 @@ fn a_pipeline_of_several_blocks_runs() {
 #[test]
 fn documents_that_match_nothing_name_the_leaf() {
     let folder = tempfile::tempdir().unwrap();
-    let options = options(folder.path());
+    let leaves = taxonomy::leaves(folder.path());
     std::fs::remove_file(
         folder
             .path()
             .join("taxonomy/knowledge/animals/brill/documents/brill.md"),
     )
     .unwrap();
-    let error = run(&options, &Scripted::new(answer)).unwrap_err();
+    let error = read_documents(leaves, folder.path(), &(), &Cancel::new()).unwrap_err();
     let GenerateError::Documents { leaf, source } = &error else {
         panic!("{error:?}")
     };

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use ilab_base::diagnostic::{Diagnostic, Span};
-use ilab_base::document_files::{self, SelectionError};
+use ilab_base::document_files::{self, Format, SelectionError};
 use ilab_base::hint::Hint;
-use ilab_base::io::{self, IoError};
+use ilab_base::io::{self, IoError, WithPath as _};
 use ilab_base::yaml::Node;
 
 use crate::leaf::{DocumentSource, LeafKind, TaxonomyLeaf};
@@ -86,7 +86,13 @@ fn check(folder: &Path, files: &[String], pattern: &str) -> Result<(), Problem> 
     let matched = document_files::matches(&place, files, pattern)?;
     for file in matched.iter().filter(|file| file.format.is_some()) {
         let path = &files[file.index];
-        document_files::text(&place, path, io::read(folder.join(path))?)?;
+        let at = folder.join(path);
+        let n_bytes = at.metadata().with_path("read", &at)?.len();
+        document_files::check_size(&place, path, n_bytes)?;
+        // What has to be converted is looked into when it is: that takes seconds for a long PDF.
+        if file.format.is_some_and(Format::is_text) {
+            document_files::text(&place, path, io::read(at)?)?;
+        }
     }
     Ok(())
 }

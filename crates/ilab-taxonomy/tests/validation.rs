@@ -148,10 +148,12 @@ fn documents_that_generation_cannot_read_are_errors() {
         ("vell.md", &b"# Vell\n"[..]),
         ("bad.txt", b"x\xff"),
         (".hidden.md", b"# Hidden\n"),
-        ("scan.pdf", b"%PDF"),
+        ("old.doc", b""),
     ] {
         std::fs::write(documents.join(name), bytes).unwrap();
     }
+    let big = std::fs::File::create(documents.join("big.pdf")).unwrap();
+    big.set_len(500_000_000).unwrap();
     let told = |patterns: &str| {
         let text = knowledge(&format!(
             "document:\n  path: documents\n  patterns: [{patterns}]\n"
@@ -167,14 +169,15 @@ fn documents_that_generation_cannot_read_are_errors() {
     };
     assert_eq!(told("vell.md"), "");
     assert_snapshot!(told("vell.md, '*.html', '../documents/*.md', '?hidden.md', '***'"), @"
-    7:23 ['*.html'] the pattern `*.html` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, scan.pdf, vell.md
-    7:33 ['../documents/*.md'] the pattern `../documents/*.md` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, scan.pdf, vell.md
-    7:54 ['?hidden.md'] the pattern `?hidden.md` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, scan.pdf, vell.md
+    7:23 ['*.html'] the pattern `*.html` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, big.pdf, old.doc, vell.md
+    7:33 ['../documents/*.md'] the pattern `../documents/*.md` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, big.pdf, old.doc, vell.md
+    7:54 ['?hidden.md'] the pattern `?hidden.md` matches no file in `DOCUMENTS`; there are: .hidden.md, bad.txt, big.pdf, old.doc, vell.md
     7:68 ['***'] `***` is not a file pattern: wildcards are either regular `*` or recursive `**`
     ");
-    assert_snapshot!(told("'*.pdf', '*.txt'"), @"
-    7:14 ['*.pdf'] none of the files that `*.pdf` matches in `DOCUMENTS` can be read; there are: scan.pdf
+    assert_snapshot!(told("'*.doc', '*.txt', '*.pdf'"), @"
+    7:14 ['*.doc'] none of the files that `*.doc` matches in `DOCUMENTS` can be read; there are: old.doc
     7:23 ['*.txt'] `bad.txt` in `DOCUMENTS` is not UTF-8 text: byte 1 is wrong
+    7:32 ['*.pdf'] `big.pdf` in `DOCUMENTS` has 500 MB; documents of up to 200 MB are read
     ");
 }
 

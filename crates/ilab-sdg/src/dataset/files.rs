@@ -158,11 +158,12 @@ fn write_inputs(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
             Style::Spaced,
             rows,
         )?;
-        for document in &leaf.documents {
-            let path = folder
-                .join("documents")
-                .join(&leaf.name)
-                .join(&document.path);
+        for document in &leaf.documents.read {
+            let name = match document.format.is_text() {
+                true => document.path.clone(),
+                false => format!("{}.md", document.path),
+            };
+            let path = folder.join("documents").join(&leaf.name).join(name);
             atomic::write(path, document.text.as_bytes())?;
         }
     }

@@ -57,7 +57,12 @@ fn of_sample<'run>(
     let source = texts
         .filter_map(|text| leaf.chunks.get(&chunk_key(text)))
         .next();
-    let path = |index: usize| leaf.documents.get(index).map(|document| &document.path);
+    let path = |index: usize| {
+        leaf.documents
+            .read
+            .get(index)
+            .map(|document| &document.path)
+    };
     let verdicts = generated.verdicts.iter().cloned();
     Provenance {
         question: &generated.question,

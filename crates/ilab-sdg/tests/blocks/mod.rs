@@ -81,7 +81,7 @@ pub fn options_with(folder: &Path, blocks: &str) -> GenerateOptions {
     };
     options
         .leaves
-        .retain(|leaf| leaf.leaf_path.contains("opposites"));
+        .retain(|source| source.leaf.leaf_path.contains("opposites"));
     options
 }
 

@@ -3,9 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use ilab_base::cancel::Cancel;
+use ilab_sdg::{LeafSource, read_documents};
 use ilab_taxonomy::{Selection, TaxonomyLeaf};
 
 const DOCUMENT: &str = "# The brill\n\nThe brill is a small animal of the hills. It has six legs.\n\n## Food\n\nIt eats *moss* and fog.\n\n## Home\n\nIts home is a bowl of clay.\n";
+
+/// The taxonomy below `folder` with its documents.
+pub fn sources(folder: &Path) -> Vec<LeafSource> {
+    read_documents(leaves(folder), folder, &(), &Cancel::new()).unwrap()
+}
 
 /// Writes the taxonomy below `folder` and reads it back.
 pub fn leaves(folder: &Path) -> Vec<TaxonomyLeaf> {
@@ -56,7 +63,7 @@ fn knowledge() -> String {
             ));
         }
     }
-    text.push_str("document:\n  path: documents\n  patterns: ['*.md']\n");
+    text.push_str("document:\n  path: documents\n  patterns: ['*']\n");
     text
 }
 

@@ -93,6 +93,12 @@ pub(crate) struct GenerateArgs {
     /// Longest chunk of a document in words; never more than 500 tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunk_word_count: Option<u32>,
+    /// Longest chunk of a document in tokens of the teacher, in place of words
+    #[arg(long, value_name = "N", conflicts_with = "chunk_word_count", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) chunk_tokens: Option<u32>,
+    /// Where a section is cut, tokens that the next chunk says again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) chunk_overlap: u32,
     /// Answers for each chunk and seed example
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sdg_scale_factor: Option<u32>,

@@ -74,6 +74,7 @@ pub(crate) struct GenerateSettings {
     pub(crate) repositories: PathBuf,
     /// Longest chunk of a document.
     pub(crate) chunk_tokens: usize,
+    pub(crate) chunk_overlap_tokens: usize,
     pub(crate) scale_factor: u32,
     /// Longest answer; `None` leaves it to the pipeline.
     pub(crate) max_tokens: Option<u32>,
@@ -121,7 +122,11 @@ impl GenerateSettings {
             teacher,
             output_dir: args.output_dir.unwrap_or(config.output_dir),
             repositories: invocation.environment.dirs.cache.join("repositories"),
-            chunk_tokens: chunk_tokens(args.chunk_word_count.unwrap_or(config.chunk_word_count)),
+            chunk_tokens: match args.chunk_tokens {
+                Some(n_tokens) => n_tokens as usize,
+                None => chunk_tokens(args.chunk_word_count.unwrap_or(config.chunk_word_count)),
+            },
+            chunk_overlap_tokens: args.chunk_overlap as usize,
             scale_factor: args
                 .sdg_scale_factor
                 .or(config.sdg_scale_factor)

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use ilab_base::cancel::Cancel;
 use ilab_sdg::journal::set_aside;
-use ilab_sdg::{GenerateError, GenerateOptions, RunName, cancelled, check, generate};
+use ilab_sdg::{
+    GenerateError, GenerateOptions, LeafSource, RunName, cancelled, check, generate, read_documents,
+};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 use tokio::runtime::Runtime;
 
@@ -53,14 +55,10 @@ impl<'s> Session<'s> {
         let cancel = Cancel::new();
         let runtime = cancel_on_signal(&cancel)?;
         // A teacher takes a minute to load: what stops the run without one is told before.
-        check(
-            &leaves,
-            (&settings.pipeline, &settings.recipes),
-            &settings.repositories,
-            &CheckProgress(ui),
-            &cancel,
-        )
-        .map_err(failure)?;
+        check(&leaves, &settings.pipeline, &settings.recipes).map_err(failure)?;
+        let repositories = &settings.repositories;
+        let leaves =
+            read_documents(leaves, repositories, &CheckProgress(ui), &cancel).map_err(failure)?;
         let teacher = runtime.block_on(async {
             tokio::select! {
                 teacher = teacher::teacher(&settings.teacher, ui) => teacher,
@@ -125,7 +123,7 @@ impl<'s> Session<'s> {
 
 fn options(
     settings: &GenerateSettings,
-    leaves: Vec<TaxonomyLeaf>,
+    leaves: Vec<LeafSource>,
     teacher: &Teacher,
 ) -> GenerateOptions {
     GenerateOptions {
@@ -134,11 +132,11 @@ fn options(
         recipes: settings.recipes.clone(),
         output_dir: settings.output_dir.clone(),
         started: run_name(),
-        repositories: settings.repositories.clone(),
         scale_factor: settings.scale_factor,
         temperature: None,
         max_tokens: settings.max_tokens,
         chunk_tokens: settings.chunk_tokens.min(teacher.chunk_tokens),
+        chunk_overlap_tokens: settings.chunk_overlap_tokens,
         count_tokens: Arc::clone(&teacher.count_tokens),
         max_in_flight: settings.max_in_flight,
         keeps_going: settings.keeps_going,

@@ -53,7 +53,7 @@ impl Observer for GenerationProgress {
     fn event(&self, event: Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Cloning { repository } => tell_cloning(repository, self.ui),
+            Event::Cloning { .. } | Event::Converting { .. } => tell_reading(event, self.ui),
             Event::Chunked {
                 leaf,
                 n_documents,
@@ -103,14 +103,16 @@ pub(crate) struct CheckProgress(pub(crate) Ui);
 
 impl Observer for CheckProgress {
     fn event(&self, event: Event<'_>) {
-        if let Event::Cloning { repository } = event {
-            tell_cloning(repository, self.0);
-        }
+        tell_reading(event, self.0);
     }
 }
 
-fn tell_cloning(repository: &str, ui: Ui) {
-    ui.status(format!("Cloning {repository}..."));
+fn tell_reading(event: Event<'_>, ui: Ui) {
+    match event {
+        Event::Cloning { repository } => ui.status(format!("Cloning {repository}...")),
+        Event::Converting { document } => ui.status(format!("Converting {document}...")),
+        _ => {}
+    }
 }
 
 /// Shows that a request failed and when it is sent again.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ilab_base::cancel::Cancel;
 use ilab_infer::{Engine, SpecialTokens};
 use ilab_sdg::pipeline::PipelineSource;
-use ilab_sdg::{DefaultRecipes, GenerateOptions, RunName, Summary, generate};
+use ilab_sdg::{DefaultRecipes, GenerateOptions, RunName, Summary, generate, read_documents};
 use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
 
 use crate::commands::generate::GenerationProgress;
@@ -60,6 +60,9 @@ pub(super) async fn run(
     ui: Ui,
     cancel: &Cancel,
 ) -> Result<Summary, CommandError> {
+    let watch = GenerationProgress::new(ui);
+    let repositories = folder.join("datasets/repositories");
+    let leaves = read_documents(leaves, &repositories, &watch, cancel)?;
     let counter = teacher.clone();
     let options = GenerateOptions {
         leaves,
@@ -70,11 +73,11 @@ pub(super) async fn run(
             directory: "quickstart".to_owned(),
             suffix: "quickstart".to_owned(),
         },
-        repositories: folder.join("datasets/repositories"),
         scale_factor: SCALE_FACTOR,
         temperature: Some(TEMPERATURE),
         max_tokens: Some(MAX_TOKENS),
         chunk_tokens: CHUNK_TOKENS,
+        chunk_overlap_tokens: 0,
         count_tokens: Arc::new(move |text| counter.tokenize(text, SpecialTokens::Omit).len()),
         max_in_flight: MAX_IN_FLIGHT,
         keeps_going: true,
@@ -82,7 +85,6 @@ pub(super) async fn run(
         system_prompt: String::new(),
         teacher_identity: None,
     };
-    let watch = GenerationProgress::new(ui);
     let summary = generate(&options, Arc::new(teacher.clone()), &watch, cancel).await;
     watch.finish();
     Ok(summary?)
