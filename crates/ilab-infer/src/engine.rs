@@ -21,6 +21,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 
 use crate::backend;
 use crate::chat::ChatFormat;
+use crate::constraint::Form;
 use crate::counters::{Counters, LiveCounters};
 use crate::delivery::Sink;
 use crate::error::EngineError;
@@ -192,6 +193,9 @@ impl Engine {
 
     fn submit(&self, request: Request, sink: Sink) -> Result<(), CompletionError> {
         check_sampling(&request.sampling)?;
+        let constraint = request.sampling.constraint.as_ref();
+        let form = constraint.map(Form::new).transpose();
+        let form = form.map_err(|error| rejected(error.to_string()))?;
         let tokens = self.prompt_tokens(&request.prompt)?;
         let n_left = self.n_context_tokens() - tokens.len();
         let n_left = u32::try_from(n_left).unwrap_or(u32::MAX);
@@ -199,6 +203,7 @@ impl Engine {
         self.send(Command::Generate {
             tokens,
             sampling: request.sampling,
+            form,
             seed: random_seed(),
             max_tokens,
             sink,

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use ilab_openai::completer::{CompletionError, FinishReason, Sampling, TokenLogprob};
 
 use crate::answer_text::{AnswerText, Emitted};
+use crate::constraint::Form;
 use crate::delivery::Delivery;
 use crate::log_probability::{greatest_n, log_sum_exp};
-use crate::sampler::{Sampler, Scratch};
+use crate::sampler::{NonFiniteLogits, Sampler, Scratch};
 use crate::vocabulary::Vocabulary;
 
 /// The state of one choice of one request.
@@ -17,6 +18,7 @@ pub(crate) struct Generation {
     delivery: Rc<RefCell<Delivery>>,
     choice_idx: usize,
     sampler: Sampler,
+    form: Option<Form>,
     answer: AnswerText,
     /// How many alternatives to report, when log-probabilities are asked for.
     n_alternatives: Option<usize>,
@@ -32,6 +34,7 @@ impl Generation {
         delivery: Rc<RefCell<Delivery>>,
         choice_idx: u32,
         sampling: &Sampling,
+        form: Option<Form>,
         seed: u64,
         max_tokens: u32,
     ) -> Self {
@@ -39,6 +42,7 @@ impl Generation {
             delivery,
             choice_idx: choice_idx as usize,
             sampler: Sampler::new(sampling, choice_idx, seed),
+            form,
             answer: AnswerText::new(&sampling.stop),
             n_alternatives: sampling.logprobs.map(|n| n as usize),
             held_logprobs: Vec::new(),
@@ -62,7 +66,7 @@ impl Generation {
         vocabulary: &Vocabulary,
         scratch: &mut Scratch,
     ) -> Option<u32> {
-        let token = match self.sampler.draw(logits, scratch) {
+        let token = match self.draw(logits, vocabulary, scratch) {
             Ok(token) => token,
             Err(error) => {
                 self.fail(CompletionError::Engine {
@@ -77,11 +81,19 @@ impl Generation {
         }
         self.n_generated += 1;
         self.hold_logprob(token, logits, vocabulary);
-        let emitted = self.answer.push(vocabulary.piece(token));
+        let piece = vocabulary.piece(token);
+        let is_complete = self.form.as_mut().is_some_and(|form| {
+            form.advance(piece);
+            !form.may_go_on()
+        });
+        let emitted = self.answer.push(piece);
         let is_stopped = emitted.is_stopped;
         self.emit(emitted);
         if is_stopped {
             self.held_logprobs.clear();
+            self.finish(FinishReason::Stop);
+            None
+        } else if is_complete {
             self.finish(FinishReason::Stop);
             None
         } else if self.n_generated >= self.max_tokens {
@@ -89,6 +101,24 @@ impl Generation {
             None
         } else {
             Some(token)
+        }
+    }
+
+    /// Draws freely, and once more from what the form allows when that is not allowed, with the same random number.
+    fn draw(
+        &mut self,
+        logits: &[f32],
+        vocabulary: &Vocabulary,
+        scratch: &mut Scratch,
+    ) -> Result<u32, NonFiniteLogits> {
+        let Some(form) = &self.form else {
+            return self.sampler.draw(logits, scratch);
+        };
+        let mut again = self.sampler.clone();
+        let token = self.sampler.draw(logits, scratch)?;
+        match form.allows(token, vocabulary) {
+            true => Ok(token),
+            false => again.draw(&form.masked(logits, vocabulary), scratch),
         }
     }
 

@@ -13,6 +13,7 @@ mod answer_text;
 mod backend;
 mod batching;
 mod chat;
+mod constraint;
 mod counters;
 mod delivery;
 mod engine;

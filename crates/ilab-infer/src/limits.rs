@@ -33,6 +33,11 @@ pub(crate) fn check_sampling(sampling: &Sampling) -> Result<(), CompletionError>
     if sampling.stop.iter().any(String::is_empty) {
         return Err(rejected("`stop` holds an empty text".to_owned()));
     }
+    if let Some(name) = sampling.extra.keys().next() {
+        return Err(rejected(format!(
+            "the engine in this process does not know `{name}`"
+        )));
+    }
     Ok(())
 }
 

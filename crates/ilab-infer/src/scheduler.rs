@@ -22,6 +22,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::backend;
 use crate::batching::Batching;
+use crate::constraint::Form;
 use crate::counters::{self, LiveCounters};
 use crate::delivery::{Delivery, Sink};
 use crate::generation::Generation;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Generate {
         tokens: Vec<u32>,
         sampling: Sampling,
+        /// Of the answers, before their first token.
+        form: Option<Form>,
         /// For requests without a seed of their own.
         seed: u64,
         /// At least 1.
@@ -171,6 +174,7 @@ impl<'model> Scheduler<'model> {
             Command::Generate {
                 tokens,
                 sampling,
+                form,
                 seed,
                 max_tokens,
                 sink,
@@ -180,8 +184,9 @@ impl<'model> Scheduler<'model> {
                 let delivery = Rc::new(RefCell::new(delivery));
                 for choice_idx in 0..n_choices {
                     let delivery = Rc::clone(&delivery);
+                    let form = form.clone();
                     let generation =
-                        Generation::new(delivery, choice_idx, &sampling, seed, max_tokens);
+                        Generation::new(delivery, choice_idx, &sampling, form, seed, max_tokens);
                     self.push(tokens.clone(), Task::Generate(Box::new(generation)));
                 }
             }

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::constraint::Constraint;
 
 /// How many models a hint names.
 const N_LISTED: usize = 10;
@@ -65,6 +68,12 @@ pub struct Sampling {
     /// Report the log-probability of each token and this many alternatives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<u32>,
+    /// The form of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<Constraint>,
+    /// Fields for an endpoint that this program knows nothing of.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 impl Sampling {

@@ -4,6 +4,7 @@
 //! Deliberately absent: any engine, any server, and anything that reads keys from the environment.
 
 pub mod completer;
+pub mod constraint;
 pub mod wire;
 
 pub mod sse;

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use ilab_base::hint::Hint;
 use ilab_openai::client::{
-    ApiKey, Endpoint, EndpointOptions, HttpCompleter, RetryListener, RetryPolicy, list_models,
+    ApiKey, Endpoint, EndpointOptions, Frame, HttpCompleter, RetryListener, RetryPolicy,
+    list_models,
 };
 use ilab_openai::completer::{
     ChatMessage, Completer, Completion, CompletionError, FinishReason, Prompt, Request, Sampling,
     StreamEvent, Streamer,
 };
+use ilab_openai::constraint::Constraint;
 use ilab_testkit::fake_teacher::{FakeTeacher, Reply};
 use serde_json::{Value, json};
 
@@ -81,7 +83,7 @@ fn a_chat_carries_model_messages_sampling_and_key() {
             stop: vec!["END".to_owned()],
             max_tokens: Some(16),
             n: 1,
-            logprobs: None,
+            ..Sampling::default()
         },
     };
     let completion = ask(&teacher, request).unwrap();
@@ -152,6 +154,63 @@ fn a_server_that_refuses_n_is_asked_one_by_one() {
     let completion = ask(&teacher, chat(3)).unwrap();
     assert_eq!(texts(&completion), ["one", "one", "one"]);
     assert_eq!(teacher.n_requests(), 4, "n is tried once only");
+}
+
+#[test]
+fn a_server_that_refuses_a_form_is_asked_without_it() {
+    let form = |sampling: &mut Sampling| {
+        sampling.constraint = Some(Constraint::Regex("YES|NO".to_owned()));
+    };
+    let knows = FakeTeacher::start(|_| Reply::answer("YES"));
+    let mut request = chat(1);
+    form(&mut request.sampling);
+    request
+        .sampling
+        .extra
+        .insert("min_tokens".to_owned(), json!(2));
+    ask(&knows, request.clone()).unwrap();
+    let body = &knows.requests()[0].body;
+    assert_eq!(body["guided_regex"], "YES|NO");
+    assert_eq!(body["structured_outputs"], json!({"regex": "YES|NO"}));
+    assert_eq!(body["min_tokens"], 2);
+
+    let refuses = FakeTeacher::start(|request| match request["guided_regex"].is_null() {
+        true => Reply::answer("YES, of course"),
+        false => Reply::error(400, "Unrecognized request argument supplied: guided_regex"),
+    });
+    let completer = completer(&refuses);
+    for _ in 0..2 {
+        let completion = wait(completer.complete(request.clone())).unwrap();
+        assert_eq!(texts(&completion), ["YES, of course"]);
+    }
+    assert_eq!(refuses.n_requests(), 3, "the form is tried once only");
+}
+
+#[test]
+fn a_server_of_texts_only_gets_chats_written_out() {
+    let teacher = FakeTeacher::start(|request| match request["messages"].is_null() {
+        true => Reply::answer("hi"),
+        false => Reply::error(404, "Not Found"),
+    });
+    let completer =
+        HttpCompleter::new(endpoint(&teacher.url()), "fake-teacher").with_frame(Frame::Granite);
+    for _ in 0..2 {
+        let completion = wait(completer.complete(chat(1))).unwrap();
+        assert_eq!(texts(&completion), ["hi"]);
+    }
+    let paths: Vec<_> = teacher
+        .requests()
+        .iter()
+        .map(|request| request.path.clone())
+        .collect();
+    let chats = paths
+        .iter()
+        .filter(|path| path.ends_with("chat/completions"));
+    assert_eq!(chats.count(), 1, "{paths:?}");
+    assert_eq!(
+        teacher.requests().last().unwrap().body["prompt"],
+        "<|user|>\nhello\n<|assistant|>\n"
+    );
 }
 
 #[test]

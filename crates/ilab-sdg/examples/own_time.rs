@@ -117,6 +117,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),
         max_in_flight: 64,
         keeps_going: true,
+        max_similarity: None,
         seed: 1,
         system_prompt: String::new(),
         teacher_identity: None,

@@ -24,6 +24,8 @@ pub enum DropReason {
     Filtered,
     /// The same sample was there before.
     Duplicate,
+    /// A sample before it is nearly the same.
+    NearDuplicate,
     /// There is no question mark, so question and answer cannot be told apart.
     NoQuestionMark,
     /// Nothing stands before the question mark.
@@ -54,6 +56,7 @@ impl DropReason {
             | Self::NothingParsed
             | Self::Filtered
             | Self::Duplicate
+            | Self::NearDuplicate
             | Self::NoQuestionMark
             | Self::NoQuestion
             | Self::NoAnswer
@@ -73,6 +76,7 @@ impl DropReason {
             Self::NothingParsed => "parser found nothing",
             Self::Filtered => "sorted out by a filter",
             Self::Duplicate => "duplicate",
+            Self::NearDuplicate => "nearly the same as another",
             Self::NoQuestionMark => "no question mark",
             Self::NoQuestion => "no question",
             Self::NoAnswer => "question without an answer",

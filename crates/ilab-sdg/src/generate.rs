@@ -13,6 +13,7 @@ use crate::dataset::{self, Contents, ExamQuestion, LeafResult, PrecomputedData, 
 use crate::drops::Drops;
 use crate::error::GenerateError;
 use crate::journal::Journal;
+use crate::near_duplicates;
 use crate::observer::{Event, Observer};
 use crate::pipeline::{PipelineSource, Pipelines, RowKind};
 use crate::prepare::{DefaultRecipes, Prepared};
@@ -54,6 +55,8 @@ pub struct GenerateOptions {
     pub max_in_flight: usize,
     /// Go on even when nearly all of the first answers are unusable.
     pub keeps_going: bool,
+    /// Samples of a leaf that are more alike than this to an earlier one are left out: 0 for nothing in common, 1 for equal.
+    pub max_similarity: Option<f64>,
     /// The same seed gives the same dataset.
     pub seed: u64,
     /// The system turn of training samples; none when empty.
@@ -137,7 +140,7 @@ pub async fn generate(
         leaves,
         precomputed,
     } = prepared;
-    let mut finished = finish(&leaves, produced);
+    let mut finished = finish(&leaves, produced, options.max_similarity);
     for (position, produced) in exams {
         finished[position].examine(&leaves[position], produced);
     }
@@ -171,7 +174,11 @@ impl Finished {
 }
 
 /// Turns what came out of the pipelines into questions, leaf by leaf.
-pub(crate) fn finish(leaves: &[Leaf], produced: Vec<Produced>) -> Vec<Finished> {
+pub(crate) fn finish(
+    leaves: &[Leaf],
+    produced: Vec<Produced>,
+    max_similarity: Option<f64>,
+) -> Vec<Finished> {
     let mut produced = produced.into_iter();
     let finish = |leaf: &Leaf| {
         let mut drops = Drops::default();
@@ -187,7 +194,10 @@ pub(crate) fn finish(leaves: &[Leaf], produced: Vec<Produced>) -> Vec<Finished> 
             block: question::CHECKS,
             drops: &mut drops,
         };
-        let questions = question::questions(rows, &leaf.seeds, &mut dropped);
+        let mut questions = question::questions(rows, &leaf.seeds, &mut dropped);
+        if let Some(max_similarity) = max_similarity {
+            near_duplicates::leave_out(&mut questions, max_similarity, &mut dropped);
+        }
         Finished {
             questions,
             drops,

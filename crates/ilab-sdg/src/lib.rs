@@ -16,6 +16,7 @@ mod forecast;
 mod generate;
 pub mod journal;
 mod journal_error;
+mod near_duplicates;
 mod observer;
 pub mod pipeline;
 mod prepare;

@@ -70,7 +70,7 @@ pub async fn preview(
         let produced = scheduler::flow(&run, parts, Limits::of(options), observer).await;
         teacher.keep_speed()?;
         let produced = produced?;
-        let found = finish(&prepared.leaves, produced);
+        let found = finish(&prepared.leaves, produced, options.max_similarity);
         let n_found: usize = found.iter().map(|leaf| leaf.questions.len()).sum();
         if n_found >= n_samples || n_rows == n_rows_in_all {
             return Ok(Preview {

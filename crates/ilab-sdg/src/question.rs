@@ -67,7 +67,7 @@ pub(crate) fn form(row: &Row) -> Result<(), (DropReason, String)> {
 }
 
 /// The same words about another text are another question.
-fn context(row: &Row) -> String {
+pub(crate) fn context(row: &Row) -> String {
     ["seed_context", "context"]
         .iter()
         .map(|column| row::text(row, column))
@@ -101,7 +101,7 @@ fn both(question: &str, answer: &str) -> Result<(String, String), DropReason> {
 }
 
 /// Texts that differ only in case and blank space are the same.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     text.to_lowercase()
         .split_whitespace()
         .collect::<Vec<_>>()

@@ -42,6 +42,7 @@ fn options(folder: &Path) -> GenerateOptions {
         count_tokens: Arc::new(ilab_documents::chunk::estimated_tokens),
         max_in_flight: 4,
         keeps_going: true,
+        max_similarity: None,
         seed: 7,
         system_prompt: "Be brief.".to_owned(),
         teacher_identity: None,
@@ -473,6 +474,7 @@ fn a_teacher_that_does_not_follow_the_prompts_is_noticed_early() {
     let n_requests = teacher.n_requests();
     let going_on = GenerateOptions {
         keeps_going: true,
+        max_similarity: None,
         ..options
     };
     assert!(matches!(

@@ -4,6 +4,7 @@
 
 mod answers;
 mod batching;
+mod constraints;
 mod files;
 mod quantizing;
 mod reproducing;

@@ -1,5 +1,7 @@
 //! Between the traits' requests and answers and those of the wire.
 
+use serde_json::{Map, Value, json};
+
 use crate::client::endpoint::WireAnswer;
 use crate::completer::{Choice, Completion, Prompt, Request, Sampling, TokenLogprob, Usage};
 use crate::wire::chat::{ChatLogprobs, ChatRequest, ChatResponse, RequestMessage};
@@ -73,8 +75,20 @@ fn sampling_fields(sampling: &Sampling) -> SamplingFields {
         stop: sampling.stop.clone(),
         max_tokens: sampling.max_tokens.map(i64::from),
         n: (sampling.n_choices() > 1).then(|| i64::from(sampling.n_choices())),
+        extra: extra_fields(sampling),
         ..SamplingFields::default()
     }
+}
+
+/// A constraint goes by both names that vLLM has had for it; other servers pass over them or refuse them.
+fn extra_fields(sampling: &Sampling) -> Map<String, Value> {
+    let mut fields = sampling.extra.clone();
+    if let Some(constraint) = &sampling.constraint {
+        let (name, value) = (constraint.name(), constraint.value());
+        fields.insert(format!("guided_{name}"), value.clone());
+        fields.insert("structured_outputs".to_owned(), json!({name: value}));
+    }
+    fields
 }
 
 pub(super) fn from_chat(mut response: ChatResponse) -> Completion {

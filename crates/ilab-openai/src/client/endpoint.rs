@@ -75,13 +75,13 @@ impl Endpoint {
         }
         // Fails only when one is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .default_headers(headers)
             .connect_timeout(options.connect_timeout)
             .read_timeout(options.silence_timeout)
-            .user_agent(concat!("ilab/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(EndpointError::Tls)?;
+            .user_agent(concat!("ilab/", env!("CARGO_PKG_VERSION")));
+        let client = options.tls.apply(builder)?;
+        let client = client.build().map_err(EndpointError::Tls)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 client,

@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 
 use crate::client::answer::{self, WireRequest};
 use crate::client::endpoint::Endpoint;
+use crate::client::frame::Frame;
 use crate::client::stream;
 use crate::completer::{
     ChatMessage, Completer, Completion, CompletionError, Prompt, Request, Sampling, StreamEvent,
@@ -23,6 +24,10 @@ pub struct HttpCompleter {
     endpoint: Endpoint,
     model: String,
     takes_one_choice_only: Arc<AtomicBool>,
+    takes_no_constraint: Arc<AtomicBool>,
+    /// How chats are written out for an endpoint that only continues texts.
+    frame: Frame,
+    continues_texts_only: Arc<AtomicBool>,
 }
 
 impl HttpCompleter {
@@ -32,7 +37,16 @@ impl HttpCompleter {
             endpoint,
             model: model.into(),
             takes_one_choice_only: Arc::default(),
+            takes_no_constraint: Arc::default(),
+            frame: Frame::default(),
+            continues_texts_only: Arc::default(),
         }
+    }
+
+    /// How chats are written out where `/chat/completions` is missing.
+    pub fn with_frame(mut self, frame: Frame) -> Self {
+        self.frame = frame;
+        self
     }
 
     /// Where the model is.
@@ -64,8 +78,31 @@ impl HttpCompleter {
         Ok(Completion { choices, usage })
     }
 
-    /// One request, answered with at least one choice.
+    /// One request, answered with at least one choice; in any form where the endpoint knows no constraints.
     async fn complete_some(&self, request: &Request) -> Result<Completion, CompletionError> {
+        if request.sampling.constraint.is_none() {
+            return self.complete_in_any_form(request).await;
+        }
+        let mut free = request.clone();
+        free.sampling.constraint = None;
+        if self.takes_no_constraint.load(Ordering::Relaxed) {
+            return self.complete_in_any_form(&free).await;
+        }
+        match self.complete_in_any_form(request).await {
+            // Whether the constraint was the reason shows when the request is not refused without it.
+            Err(refusal @ CompletionError::Refused { .. }) => {
+                let completion = self
+                    .complete_in_any_form(&free)
+                    .await
+                    .map_err(|_| refusal)?;
+                self.takes_no_constraint.store(true, Ordering::Relaxed);
+                Ok(completion)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn complete_in_any_form(&self, request: &Request) -> Result<Completion, CompletionError> {
         if request.sampling.n_choices() == 1 {
             return self.complete_once(request).await;
         }
@@ -130,7 +167,42 @@ impl HttpCompleter {
         }
     }
 
+    /// Sends a chat as a chat, or as a text to an endpoint that has shown to know texts only.
     async fn send(&self, request: &Request) -> Result<Completion, CompletionError> {
+        let Prompt::Chat(messages) = &request.prompt else {
+            return self.send_as_it_is(request).await;
+        };
+        let as_text = || Request {
+            prompt: Prompt::Text(self.frame.text(messages)),
+            sampling: request.sampling.clone(),
+        };
+        if self.continues_texts_only.load(Ordering::Relaxed) {
+            return self.send_as_it_is(&as_text()).await;
+        }
+        match self.send_as_it_is(request).await {
+            // No such address, or a server whose model has no chat template.
+            Err(missing) if !self.endpoint.has_answered() && self.may_lack_chats(&missing) => {
+                let completion = self.send_as_it_is(&as_text()).await.map_err(|_| missing)?;
+                self.continues_texts_only.store(true, Ordering::Relaxed);
+                Ok(completion)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn may_lack_chats(&self, error: &CompletionError) -> bool {
+        match error {
+            // With other models there, the model is what is missing.
+            CompletionError::NotFound { served, .. } => {
+                served.is_empty() || served.contains(&self.model)
+            }
+            CompletionError::Refused { message, .. } => message.contains("chat template"),
+            CompletionError::Unavailable { status, .. } => *status == Some(501),
+            _ => false,
+        }
+    }
+
+    async fn send_as_it_is(&self, request: &Request) -> Result<Completion, CompletionError> {
         let n_tokens = estimated_tokens(request);
         Ok(match WireRequest::new(&self.model, request) {
             WireRequest::Chat(body) => {

@@ -1,7 +1,7 @@
 //! The sampling fields, which chats and completions share.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::wire::lenient;
 
@@ -46,6 +46,9 @@ pub struct SamplingFields {
     /// What a stream carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
+    /// Anything else for a server, in a request.
+    #[serde(flatten, skip_deserializing)]
+    pub extra: Map<String, Value>,
     /// Not supported; here so that a server can say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence_penalty: Option<f32>,

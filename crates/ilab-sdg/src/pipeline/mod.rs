@@ -252,7 +252,58 @@ pub(crate) fn fingerprint<'part>(parts: impl IntoIterator<Item = &'part [u8]>) -
 
 #[cfg(test)]
 mod tests {
+    use ilab_openai::constraint::Constraint;
+
+    use crate::block::{Ask, BlockKind};
+
     use super::*;
+
+    /// What a judge of the program's own is held to is what its prompt shows, and what is read from its answer.
+    #[test]
+    fn the_forms_of_the_judges_are_those_of_their_examples() {
+        let pipelines = Pipelines::load(&PipelineSource::from_argument("full")).unwrap();
+        let mut n_judges = 0;
+        for kind in [
+            RowKind::Knowledge,
+            RowKind::FreeformSkill,
+            RowKind::GroundedSkill,
+        ] {
+            for block in &pipelines.of(kind).blocks {
+                let BlockKind::Ask(ask) = &block.kind else {
+                    continue;
+                };
+                let Some(Constraint::Regex(form)) = &ask.sampling.constraint else {
+                    continue;
+                };
+                n_judges += 1;
+                let form = fancy_regex::Regex::new(&format!("(?s){form}")).unwrap();
+                let template = ask.prompts.all().next().unwrap();
+                let row = template
+                    .variables()
+                    .into_iter()
+                    .map(|name| (name, "x".into()));
+                let prompt = template.render(&row.collect()).unwrap();
+                let answers: Vec<_> = form
+                    .find_iter(&prompt)
+                    .map(|found| found.unwrap().as_str())
+                    .collect();
+                let n_examples = prompt.matches(&*ask_end(ask)).count();
+                assert!(n_examples > 0);
+                // The prompt also shows the form itself, with dots and "or" in it.
+                assert_eq!(answers.len(), n_examples - 1, "{}: {answers:?}", block.name);
+                for answer in answers {
+                    assert_eq!(ask.parser.parse(answer, 2).len(), 1, "{answer}");
+                }
+            }
+        }
+        assert_eq!(n_judges, 7);
+    }
+
+    /// The tag at the end of what a judge answers.
+    fn ask_end(ask: &Ask) -> String {
+        let tags = ask.prompts.all().next().unwrap().tags();
+        tags.last().unwrap().end.clone()
+    }
 
     #[test]
     fn every_embedded_pipeline_loads() {

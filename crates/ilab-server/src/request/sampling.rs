@@ -29,7 +29,7 @@ pub(super) fn sampling(fields: &SamplingFields) -> Result<Sampling, ApiError> {
         stop: stops(&fields.stop)?,
         max_tokens: count("max_tokens", fields.max_tokens, i64::from(u32::MAX))?,
         n: count("n", fields.n, MAX_CHOICES)?.unwrap_or(1),
-        logprobs: None,
+        ..Sampling::default()
     })
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::access::AccessArgs;
+use crate::cli::ignored::IgnoredArgs;
 use crate::commands;
 use crate::error::CommandResult;
 use crate::settings::{GenerateSettings, Invocation, named_pipelines, pipeline};
@@ -75,12 +77,23 @@ pub(crate) struct GenerateArgs {
     /// Teacher: a GGUF file, or the model's name on the endpoint
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
+    /// Teacher: a model of the list `models` in the configuration, by its id
+    #[arg(long, value_name = "ID", conflicts_with = "model")]
+    pub(crate) teacher_model_id: Option<String>,
+    /// Model that the data is for, of the same list: its system prompt goes into the samples
+    #[arg(long, value_name = "ID")]
+    pub(crate) student_model_id: Option<String>,
     /// URL of an OpenAI-compatible API that is the teacher
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// Key for the API; `ILAB_API_KEY` keeps it out of the process list
-    #[arg(long, value_name = "KEY")]
-    pub(crate) api_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    /// Family of the model, for an endpoint that only continues texts: `granite`, `mixtral`, `llama` or `blank`
+    #[arg(long, value_name = "FAMILY")]
+    pub(crate) model_family: Option<String>,
+    /// Context of a teacher in this process, in tokens
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) server_ctx_size: Option<u32>,
     /// Taxonomy folder, or one qna.yaml
     #[arg(long, value_name = "PATH")]
     pub(crate) taxonomy_path: Option<PathBuf>,
@@ -132,9 +145,14 @@ pub(crate) struct GenerateArgs {
     /// Go on even when nearly all of the first answers are unusable
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Leave out samples more alike than this to another of their leaf: from 0 to 1, such as 0.8
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) max_similarity: Option<f64>,
     /// Start over: take no answers from earlier runs
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) fresh: bool,
+    #[command(flatten)]
+    pub(crate) ignored: IgnoredArgs,
     /// Say nothing but errors
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -162,6 +180,17 @@ impl DataCommand {
 
 impl GenerateArgs {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        for note in self.ignored.notes() {
+            invocation.ui.warning(note);
+        }
         commands::generate::run(&GenerateSettings::resolve(self, invocation)?, invocation.ui)
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    match (0.0..=1.0).contains(&share) {
+        true => Ok(share),
+        false => Err("it must be from 0 to 1".to_owned()),
     }
 }

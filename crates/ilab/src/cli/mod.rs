@@ -3,8 +3,10 @@
 //! One file a group. A command is a variant of its group's enum with its flags in a struct; the group's `run` resolves
 //! the flags into settings and calls the command. Nothing happens before parsing, so that `--help` is immediate.
 
+pub(crate) mod access;
 pub(crate) mod config;
 pub(crate) mod data;
+pub(crate) mod ignored;
 pub(crate) mod model;
 pub(crate) mod quickstart;
 mod short_flags;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::access::AccessArgs;
 use crate::commands;
 use crate::error::CommandResult;
 use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TrainSettings};
@@ -40,9 +41,8 @@ pub(crate) struct ChatArgs {
     /// URL of an OpenAI-compatible API
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// Key for the API
-    #[arg(long, value_name = "KEY")]
-    pub(crate) api_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
     /// 0 for the most likely answer, up to 2 for the most surprising
     #[arg(short, long, value_name = "T")]
     pub(crate) temperature: Option<f32>,

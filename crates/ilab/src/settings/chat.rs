@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use ilab_openai::client::ApiKey;
 use ilab_openai::completer::Sampling;
 
 use crate::cli::model::ChatArgs;
 use crate::error::{CommandError, Kind};
 use crate::settings::Invocation;
+use crate::settings::access::Access;
 use crate::settings::chat_context::ChatContext;
-use crate::settings::generate::api_key;
 use crate::settings::serve::{EngineSettings, chat_template, n_gpu_layers};
 use crate::settings::url::base_url;
 
@@ -28,7 +27,7 @@ pub(crate) struct ChatSettings {
     pub(crate) endpoint_url: Option<String>,
     /// The base URL of the server that the configuration names.
     pub(crate) server_url: String,
-    pub(crate) api_key: Option<ApiKey>,
+    pub(crate) access: Access,
     pub(crate) sampling: Sampling,
     pub(crate) context: ChatContext,
     /// Edit lines as vi does.
@@ -50,7 +49,7 @@ impl ChatSettings {
             is_model_chosen: args.model.is_some(),
             endpoint_url: args.endpoint_url,
             server_url: base_url(&config.serve.server.host, config.serve.server.port),
-            api_key: api_key(args.api_key, invocation),
+            access: Access::resolve(args.access, invocation)?,
             sampling: Sampling {
                 temperature: Some(temperature(
                     args.temperature.unwrap_or(config.chat.temperature as f32),

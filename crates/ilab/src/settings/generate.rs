@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 
-use ilab_openai::client::{ApiKey, Budget};
+use ilab_openai::client::{Budget, Frame};
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
 use ilab_taxonomy::Selection;
 
 use crate::cli::data::GenerateArgs;
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::settings::serve::{EngineSettings, n_gpu_layers};
 
-/// The variable that holds a key, so that it appears in no process list.
-const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
-/// What the original sends when there is no key.
-const NO_API_KEY: &str = "no_api_key";
 use crate::settings::Invocation;
+use crate::settings::access::Access;
+use crate::settings::named_model::named_model;
 use crate::settings::pipelines::{default_recipes, pipeline};
 
 /// Who writes the data.
@@ -24,9 +22,11 @@ pub(crate) enum TeacherSettings {
     /// An OpenAI-compatible API; without a name, the first model that it serves.
     Endpoint {
         url: String,
-        api_key: Option<ApiKey>,
+        access: Access,
         model: Option<String>,
         budget: Budget,
+        /// For an endpoint that only continues texts; without one, by the model's name.
+        frame: Option<Frame>,
     },
     /// A GGUF file in this process.
     Local(EngineSettings),
@@ -82,9 +82,13 @@ pub(crate) struct GenerateSettings {
     pub(crate) ahead: Ahead,
     /// Whether a teacher that is nearly always wrong is asked all the same.
     pub(crate) keeps_going: bool,
+    /// How alike two samples may be.
+    pub(crate) max_similarity: Option<f64>,
     /// Whether answers of earlier runs are left aside.
     pub(crate) is_fresh: bool,
     pub(crate) seed: u64,
+    /// The system turn of training samples.
+    pub(crate) system_prompt: String,
     pub(crate) is_quiet: bool,
     pub(crate) is_json: bool,
 }
@@ -94,22 +98,44 @@ impl GenerateSettings {
         args: GenerateArgs,
         invocation: &Invocation,
     ) -> Result<Self, CommandError> {
-        let config = invocation.config()?.generate;
+        let config = invocation.config()?;
+        let named = |id: Option<String>, general: &Option<String>| {
+            let id = id.or_else(|| general.clone());
+            id.map(|id| named_model(&config.models, &id)).transpose()
+        };
+        let student = named(args.student_model_id, &config.general.student_model_id)?;
+        let teacher_model = match args.model {
+            Some(_) => None,
+            None => named(args.teacher_model_id, &config.general.teacher_model_id)?,
+        };
+        let config = config.generate;
+        let named_path = teacher_model
+            .as_ref()
+            .map(|model| model.path.display().to_string());
+        let family = args
+            .model_family
+            .or(teacher_model.map(|model| model.family));
         let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
         let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         let teacher = match args.endpoint_url {
             Some(url) => TeacherSettings::Endpoint {
                 url,
-                api_key: api_key(args.api_key, invocation),
-                model: args.model,
+                access: Access::resolve(args.access, invocation)?,
+                model: args.model.or(named_path),
+                frame: family.as_deref().map(frame).transpose()?,
                 budget: Budget {
                     requests_per_minute: args.requests_per_minute,
                     tokens_per_minute: args.tokens_per_minute,
                 },
             },
             None => TeacherSettings::Local(EngineSettings {
-                model_path: args.model.map_or(config.teacher.model_path, PathBuf::from),
-                n_context_tokens: config.teacher.llama_cpp.max_ctx_size,
+                model_path: args
+                    .model
+                    .or(named_path)
+                    .map_or(config.teacher.model_path, PathBuf::from),
+                n_context_tokens: args
+                    .server_ctx_size
+                    .unwrap_or(config.teacher.llama_cpp.max_ctx_size),
                 n_gpu_layers: n_gpu_layers(config.teacher.llama_cpp.gpu_layers),
                 n_threads: None,
                 chat_template: None,
@@ -144,21 +170,30 @@ impl GenerateSettings {
                 None => Ahead::Nothing,
             },
             keeps_going: args.keep_going,
+            max_similarity: args.max_similarity,
             is_fresh: args.fresh,
             seed: args.seed,
+            system_prompt: student
+                .and_then(|model| model.system_prompt)
+                .unwrap_or_else(|| SYSTEM_PROMPT.to_owned()),
             is_quiet: args.quiet,
             is_json: args.json,
         })
     }
 }
 
-/// The key of the command line, else that of the environment.
-pub(super) fn api_key(flag: Option<String>, invocation: &Invocation) -> Option<ApiKey> {
-    let variables = &invocation.environment.variables;
-    flag.or_else(|| variables.get(API_KEY_VARIABLE).cloned())
-        .filter(|key| !key.is_empty() && key != NO_API_KEY)
-        .map(ApiKey::new)
+fn frame(family: &str) -> Result<Frame, CommandError> {
+    Frame::of_family(family).ok_or_else(|| {
+        CommandError::message(
+            Kind::Usage,
+            format!("there is no model family `{family}`"),
+            "families are `granite`, `merlinite`, `mixtral`, `mistral`, `llama` and `blank`",
+        )
+    })
 }
+
+/// What a chat model is told it is, in training data for it.
+const SYSTEM_PROMPT: &str = "You are a helpful assistant. You answer truthfully and to the point.";
 
 /// What every configuration says that nobody edited: the pipeline's own limit then holds, as with the original.
 const UNCHANGED_MAX_NUM_TOKENS: u32 = 4096;

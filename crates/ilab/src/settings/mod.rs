@@ -1,5 +1,6 @@
 //! Plain values for the commands, each resolved once: flag, then environment, then file, then default.
 
+mod access;
 mod chat;
 mod chat_context;
 mod config_init;
@@ -8,6 +9,7 @@ mod convert;
 mod environment;
 mod generate;
 mod invocation;
+mod named_model;
 mod pipelines;
 mod quickstart;
 mod serve;

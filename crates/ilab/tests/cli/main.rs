@@ -15,4 +15,5 @@ mod quickstart;
 mod resume;
 mod serve;
 mod taxonomy;
+mod teacher;
 mod train;

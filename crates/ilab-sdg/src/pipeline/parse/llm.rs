@@ -2,6 +2,7 @@
 
 use ilab_base::yaml::{Node, Value};
 use ilab_openai::completer::Sampling;
+use ilab_openai::constraint::Constraint;
 
 use super::Block;
 use crate::block::{AnswerParser, Ask, AskMessages, NumberOfAnswers, Prompts};
@@ -10,7 +11,7 @@ use crate::prompt::PromptTemplate;
 use crate::yaml::{Source, YamlError};
 
 /// Parameters of a request that a block may set.
-const GENERATION_KEYS: [&str; 8] = [
+const GENERATION_KEYS: [&str; 10] = [
     "temperature",
     "max_tokens",
     "n",
@@ -19,7 +20,13 @@ const GENERATION_KEYS: [&str; 8] = [
     "top_k",
     "min_p",
     "stop",
+    "extra_body",
+    // The teacher of the run takes its place, as with the original.
+    "model",
 ];
+
+/// What the name of a constraint begins with among the fields for a server.
+const GUIDED: &str = "guided_";
 
 /// More answers to one prompt are a slip of the hand.
 const MAX_ANSWERS: u32 = 10_000;
@@ -298,6 +305,9 @@ fn sampling(
         }) => vec![text.clone()],
         _ => source.texts(node, "stop")?,
     };
+    if let Some(fields) = source.optional(node, "extra_body") {
+        extra_body(source, fields, &mut sampling)?;
+    }
     if let Some(n) = source.optional(node, "n") {
         n_answers = match n.as_text() {
             Some("scaled") => NumberOfAnswers::Scaled,
@@ -305,4 +315,32 @@ fn sampling(
         };
     }
     Ok((sampling, n_answers))
+}
+
+/// Fields for the server as they are, but for a constraint, which every teacher that can keeps to.
+fn extra_body(
+    source: &Source<'_>,
+    fields: &Node,
+    sampling: &mut Sampling,
+) -> Result<(), YamlError> {
+    let Value::Mapping(entries) = &fields.value else {
+        return Err(source.error(fields.span, "`extra_body` must be a mapping"));
+    };
+    for (key, node) in entries {
+        let (key, value) = (key.key_text(), node.to_json());
+        let Some(name) = key.strip_prefix(GUIDED) else {
+            sampling.extra.insert(key, value);
+            continue;
+        };
+        match Constraint::named(name, &value) {
+            Some(constraint) => sampling.constraint = Some(constraint),
+            None => {
+                let message = format!(
+                    "`{key}` is no form of an answer: there are `guided_choice` (a list of texts), `guided_regex`, `guided_grammar` (texts) and `guided_json`"
+                );
+                return Err(source.error(node.span, message));
+            }
+        }
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ilab_infer::Batching;
-use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, RetryPolicy, list_models};
+use ilab_openai::client::{Endpoint, HttpCompleter, RetryPolicy, list_models};
 use ilab_openai::completer::{Completer, CompletionError, Streamer};
 use ilab_openai::wire::models::Model;
 
@@ -50,7 +50,7 @@ pub(super) async fn choose(settings: &ChatSettings, ui: Ui) -> Result<Backend, C
 }
 
 fn connect(settings: &ChatSettings, url: &str) -> Result<Endpoint, CommandError> {
-    let mut options = EndpointOptions::new(url, settings.api_key.clone());
+    let mut options = settings.access.options(url);
     options.retry = RetryPolicy {
         n_attempts: 2,
         ..RetryPolicy::default()
@@ -60,7 +60,7 @@ fn connect(settings: &ChatSettings, url: &str) -> Result<Endpoint, CommandError>
 
 /// The server that the configuration names, if it answers with a model.
 async fn probe(settings: &ChatSettings) -> Result<Option<(Endpoint, Vec<Model>)>, CommandError> {
-    let mut options = EndpointOptions::new(&settings.server_url, settings.api_key.clone());
+    let mut options = settings.access.options(&settings.server_url);
     options.connect_timeout = PROBE_TIMEOUT;
     options.silence_timeout = PROBE_TIMEOUT;
     options.retry = RetryPolicy::never();

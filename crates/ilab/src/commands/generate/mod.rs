@@ -24,9 +24,6 @@ use crate::error::{CommandError, CommandResult, Kind};
 use crate::settings::{Ahead, GenerateSettings};
 use crate::ui::Ui;
 
-/// What a chat model is told it is, in training data for it.
-const SYSTEM_PROMPT: &str = "You are a helpful assistant. You answer truthfully and to the point.";
-
 /// Everything that asking needs.
 struct Session<'s> {
     runtime: Runtime,
@@ -140,8 +137,9 @@ fn options(
         count_tokens: Arc::clone(&teacher.count_tokens),
         max_in_flight: settings.max_in_flight,
         keeps_going: settings.keeps_going,
+        max_similarity: settings.max_similarity,
         seed: settings.seed,
-        system_prompt: SYSTEM_PROMPT.to_owned(),
+        system_prompt: settings.system_prompt.clone(),
         teacher_identity: teacher.identity.clone(),
     }
 }

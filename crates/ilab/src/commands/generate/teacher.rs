@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
 use ilab_infer::{Batching, SpecialTokens};
-use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter, list_models};
+use ilab_openai::client::{Endpoint, EndpointOptions, Frame, HttpCompleter, list_models};
 use ilab_openai::completer::Completer;
 
 use super::progress::tell_retries;
@@ -31,13 +31,14 @@ pub(super) async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teache
     match settings {
         TeacherSettings::Endpoint {
             url,
-            api_key,
+            access,
             model,
             budget,
+            frame,
         } => {
-            let mut options = EndpointOptions::new(url, api_key.clone());
+            let mut options = access.options(url);
             options.budget = *budget;
-            remote_teacher(options, model.clone(), ui).await
+            remote_teacher(options, model.clone(), *frame, ui).await
         }
         TeacherSettings::Local(engine) => local_teacher(engine, ui),
     }
@@ -46,6 +47,7 @@ pub(super) async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teache
 async fn remote_teacher(
     mut options: EndpointOptions,
     model: Option<String>,
+    frame: Option<Frame>,
     ui: Ui,
 ) -> Result<Teacher, CommandError> {
     options.on_retry = Some(tell_retries(ui));
@@ -54,8 +56,9 @@ async fn remote_teacher(
         Some(model) => model,
         None => served_model(&endpoint).await?,
     };
+    let frame = frame.or(Frame::of_model(&model)).unwrap_or_default();
     Ok(Teacher {
-        completer: Arc::new(HttpCompleter::new(endpoint, model)),
+        completer: Arc::new(HttpCompleter::new(endpoint, model).with_frame(frame)),
         count_tokens: Arc::new(estimated_tokens),
         chunk_tokens: usize::MAX,
         identity: None,

@@ -81,6 +81,7 @@ pub(super) async fn run(
         count_tokens: Arc::new(move |text| counter.tokenize(text, SpecialTokens::Omit).len()),
         max_in_flight: MAX_IN_FLIGHT,
         keeps_going: true,
+        max_similarity: None,
         seed: SEED,
         system_prompt: String::new(),
         teacher_identity: None,

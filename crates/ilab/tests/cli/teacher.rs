@@ -1,0 +1,122 @@
+//! Who the teacher of `ilab data generate` is and what it wants to see.
+
+use ilab_testkit::fake_teacher::{FakeTeacher, Reply};
+use insta::assert_snapshot;
+
+use crate::generate::{arguments, program, steady, teach};
+
+#[test]
+fn a_key_may_lie_in_a_file() {
+    let program = program();
+    program.write("key.txt", "sk-secret\n");
+    let teacher = FakeTeacher::start(teach);
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.extend(["--api-key-file", "key.txt", "--sdg-scale-factor", "1"]);
+    let shown = program.run(&arguments);
+    assert!(
+        shown.starts_with("exit code: 0") && !shown.contains("sk-secret"),
+        "{shown}"
+    );
+    let requests = teacher.requests();
+    let keys = requests
+        .iter()
+        .map(|request| request.header("authorization"));
+    assert!(
+        keys.clone().all(|key| key == Some("Bearer sk-secret")),
+        "{:?}",
+        keys.collect::<Vec<_>>()
+    );
+
+    arguments[12] = "missing.txt";
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @"");
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_usage_errors() {
+    let program = program();
+    program.write("client.pem", "no certificate");
+    let run = |more: &[&str]| {
+        let arguments = arguments("https://127.0.0.1:9/v1", "out");
+        program.run(&[&arguments[..], more].concat())
+    };
+    assert_snapshot!(run(&["--tls-client-cert", "client.pem"]), @"");
+    assert_snapshot!(run(&["--tls-client-key", "client.pem"]), @"");
+}
+
+#[test]
+fn flags_of_the_original_without_meaning_are_told() {
+    let program = program();
+    let teacher = FakeTeacher::start(teach);
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments.extend([
+        "--batch-size",
+        "8",
+        "--num-instructions",
+        "-1",
+        "--gpus",
+        "2",
+        "--enable-serving-output",
+    ]);
+    arguments.extend(["--dry-run", "--model-family", "qwen"]);
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @"");
+}
+
+#[test]
+fn models_of_the_configuration_have_ids() {
+    let program = program();
+    program.write(
+        ".config/instructlab/config.yaml",
+        "models:\n- id: big\n  family: granite\n  path: big-model\n  system_prompt: You are big.\n",
+    );
+    // A server of texts only, so that the family shows.
+    let teacher = FakeTeacher::start(|request| match request["prompt"].as_str() {
+        Some(_) => {
+            Reply::answers((0..2).map(|number| format!("What is {number}? It is {number}.")))
+        }
+        None => Reply::error(501, "no chats"),
+    });
+    let url = teacher.url();
+    let ids = [
+        "--teacher-model-id",
+        "big",
+        "--student-model-id",
+        "big",
+        "--sdg-scale-factor",
+        "2",
+    ];
+    let shown = program.run(&[&arguments(&url, "out")[..], &ids].concat());
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let last = &teacher.requests().pop().unwrap().body;
+    assert_eq!(last["model"], "big-model");
+    assert!(
+        last["prompt"]
+            .as_str()
+            .unwrap()
+            .ends_with("\n<|assistant|>\n"),
+        "{last}"
+    );
+    let run = std::fs::read_dir(program.path("out"))
+        .unwrap()
+        .map(Result::unwrap);
+    let run = run
+        .map(|entry| entry.path())
+        .find(|path| path.is_dir())
+        .unwrap();
+    let files = std::fs::read_dir(run)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let train = files
+        .filter(|path| path.to_str().unwrap().contains("/train_"))
+        .next()
+        .unwrap();
+    assert!(
+        std::fs::read_to_string(train)
+            .unwrap()
+            .contains("You are big.")
+    );
+
+    let unknown = ["--teacher-model-id", "small"];
+    assert_snapshot!(program.run(&[&arguments(&url, "out")[..], &unknown].concat()), @"");
+}
