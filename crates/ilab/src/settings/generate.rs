@@ -12,11 +12,13 @@ use crate::error::CommandError;
 use crate::settings::serve::{EngineSettings, n_gpu_layers};
 
 /// The variable that holds a key, so that it appears in no process list.
-const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
+pub(super) const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// What the original sends when there is no key.
 const NO_API_KEY: &str = "no_api_key";
+use crate::commands::process::record::RecordSettings;
 use crate::settings::Invocation;
 use crate::settings::pipelines::{default_recipes, pipeline};
+use crate::settings::process::record;
 
 /// Who writes the data.
 #[derive(Debug)]
@@ -87,6 +89,8 @@ pub(crate) struct GenerateSettings {
     pub(crate) seed: u64,
     pub(crate) is_quiet: bool,
     pub(crate) is_json: bool,
+    /// How the run is registered.
+    pub(crate) record: RecordSettings,
 }
 
 impl GenerateSettings {
@@ -148,6 +152,7 @@ impl GenerateSettings {
             seed: args.seed,
             is_quiet: args.quiet,
             is_json: args.json,
+            record: record(args.detached_run, &invocation.environment.dirs),
         })
     }
 }
