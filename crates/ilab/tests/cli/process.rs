@@ -275,3 +275,38 @@ fn a_secret_is_in_no_list_of_processes_log_or_registry_and_still_sent() {
     let after_name = stat.rsplit_once(')').unwrap().1;
     assert_eq!(after_name.split_whitespace().nth(3), Some(run.pid.as_str()));
 }
+
+#[test]
+fn a_run_at_a_terminal_is_in_the_list_and_its_end_can_be_waited_for() {
+    let program = program();
+    let gated = GatedTeacher::start(0);
+    let url = gated.teacher.url();
+    let mut generate = arguments(&url, "out");
+    generate.extend(["--sdg-scale-factor", "1", "--quiet"]);
+    let mut run = program.command(&generate);
+    let mut run = run
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("a request", || gated.teacher.n_requests() > 0);
+    let shown = program.run(&["process", "list", "--state", "Running"]);
+    assert!(
+        shown.contains(&format!("| Generation | {} ", run.id())),
+        "{shown}"
+    );
+
+    let mut attach = program.command(&["process", "attach", "--latest"]);
+    let mut attach = attach.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(attach.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("keeps no log. Waiting for its end"), "{line}");
+    gated.open();
+    assert_eq!(attach.wait().unwrap().code(), Some(0));
+    assert!(run.wait().unwrap().success());
+    let registry = registry(&program);
+    let (_, entry) = registry.as_object().unwrap().iter().next().unwrap();
+    assert_eq!(entry["status"], "Done");
+    assert!(entry["log_file"].is_null(), "{entry}");
+}

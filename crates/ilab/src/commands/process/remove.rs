@@ -10,7 +10,7 @@ use super::identity::Standing;
 use super::list::{grid, with_status};
 use super::registry::{RegistryFile, find};
 use super::{NO_MATCH, POLL};
-use crate::error::{CommandError, CommandResult};
+use crate::error::{CommandError, CommandResult, Kind};
 use crate::settings::PruneSettings;
 use crate::ui::Ui;
 
@@ -101,16 +101,30 @@ fn stop(entry: &Entry) -> Result<(), CommandError> {
         return Ok(());
     }
     terminate(entry.pid)?;
+    if has_ended(entry) {
+        return Ok(());
+    }
+    kill(entry.pid)?;
+    if has_ended(entry) {
+        return Ok(());
+    }
+    Err(CommandError::message(
+        Kind::User,
+        format!("process {} does not end", entry.pid),
+        "it may wait for a disk that does not answer; nothing was deleted",
+    ))
+}
+
+/// Waits for the end of a process, but not for ever.
+fn has_ended(entry: &Entry) -> bool {
     let started = Instant::now();
-    let mut is_killed = false;
     while entry.standing() == Standing::Alive {
-        if !is_killed && started.elapsed() > PATIENCE {
-            is_killed = true;
-            kill(entry.pid)?;
+        if started.elapsed() > PATIENCE {
+            return false;
         }
         std::thread::sleep(POLL);
     }
-    Ok(())
+    true
 }
 
 /// Only a file with the name that a log of this run has: the entry may say anything.
@@ -142,8 +156,6 @@ fn kill(pid: u32) -> Result<(), CommandError> {
 fn signal(pid: u32, signal: nix::sys::signal::Signal) -> Result<(), CommandError> {
     use nix::errno::Errno;
     use nix::unistd::Pid;
-
-    use crate::error::Kind;
 
     // Zero and negative numbers mean groups of processes; no process has one of them.
     let target = i32::try_from(pid).ok().filter(|pid| *pid > 0);
