@@ -55,6 +55,16 @@ impl Dirs {
         self.data.join("internal")
     }
 
+    /// What runs said.
+    pub fn logs(&self) -> PathBuf {
+        self.data.join("logs")
+    }
+
+    /// The list of runs and what became of them.
+    pub fn process_registry(&self) -> PathBuf {
+        self.internal().join("process_registry.json")
+    }
+
     /// Chat transcripts.
     pub fn chatlogs(&self) -> PathBuf {
         self.data.join("chatlogs")

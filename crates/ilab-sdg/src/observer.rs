@@ -41,8 +41,21 @@ pub enum Event<'a> {
     Answered {
         /// How many answers were asked for.
         n_answers: usize,
+        /// Tokens that the teacher wrote for them just now.
+        n_tokens: u32,
         /// They were in the journal.
         is_from_journal: bool,
+    },
+    /// A block is done with a row.
+    Passed {
+        /// The leaf, as datasets name it.
+        leaf: &'a str,
+        /// The block.
+        block: &'a str,
+        /// Rows that it made of the row.
+        n_rows: usize,
+        /// Samples that it left out.
+        n_left_out: usize,
     },
     /// A dataset that a recipe mixes in has records with an empty turn, which are left out.
     Empty {

@@ -215,6 +215,12 @@ impl<'f, 'p> Flow<'f, 'p> {
         };
         let rows: Vec<_> = (0..).zip(visited.rows).map(placed).collect();
         let on_track = &mut self.tracks[track];
+        self.observer.event(Event::Passed {
+            leaf: on_track.leaf,
+            block: &on_track.steps[step].block().name,
+            n_rows: rows.len(),
+            n_left_out: visited.drops.n_samples(),
+        });
         if let Some(watch) = &mut self.watch {
             let block = &on_track.steps[step].block().name;
             watch.visited(block, rows.len(), &visited.drops);

@@ -147,13 +147,18 @@ impl<'run> Teacher<'run> {
             })
             .await?
             .clone();
-        if let Outcome::Answered(_) = outcome {
+        let mut n_tokens = 0;
+        if let Outcome::Answered(completion) = &outcome {
+            if !is_from_journal {
+                n_tokens = completion.usage.completion_tokens;
+            }
             // An equal request that comes later finds it in the journal: answers need not stay here.
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             asked.remove(&key);
         }
         self.observer.event(Event::Answered {
             n_answers,
+            n_tokens,
             is_from_journal,
         });
         Ok(outcome)

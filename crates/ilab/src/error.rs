@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Usage,
     /// The user stopped the command.
     Interrupted,
+    /// Another process did what was asked for and ended with this code.
+    Ended(u8),
 }
 
 impl Kind {
@@ -22,6 +24,7 @@ impl Kind {
             Self::User => 1,
             Self::Usage => 2,
             Self::Interrupted => 130,
+            Self::Ended(code) => code,
         }
     }
 }
@@ -84,7 +87,18 @@ impl CommandError {
 
     /// The exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.kind.exit_code())
+        ExitCode::from(self.code())
+    }
+
+    /// The exit code as a number.
+    pub(crate) fn code(&self) -> u8 {
+        self.kind.exit_code()
+    }
+
+    /// What failed, in one line; `None` where it was told already.
+    pub(crate) fn summary(&self) -> Option<String> {
+        let text = self.source.to_string();
+        text.lines().next().map(str::to_owned)
     }
 
     /// The whole message: what failed, why, and what to do.

@@ -51,7 +51,12 @@ impl ClientCertificate {
         Identity::from_pem(&pem).map_err(|error| EndpointError::ClientCertificate {
             reason: std::error::Error::source(&error).map_or_else(
                 || "there is no certificate with a key in it".to_owned(),
-                ToString::to_string,
+                |source| {
+                    source
+                        .to_string()
+                        .trim_start_matches("unexpected error: ")
+                        .to_owned()
+                },
             ),
         })
     }

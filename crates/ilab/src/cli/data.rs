@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use uuid::Uuid;
 
 use crate::cli::access::AccessArgs;
 use crate::cli::ignored::IgnoredArgs;
 use crate::commands;
+use crate::commands::process::start::StartSettings;
 use crate::error::CommandResult;
 use crate::settings::{GenerateSettings, Invocation, named_pipelines, pipeline};
 
@@ -153,6 +155,12 @@ pub(crate) struct GenerateArgs {
     pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) ignored: IgnoredArgs,
+    /// Run in the background; `ilab process` shows what becomes of it [short: -dt]
+    #[arg(long, conflicts_with_all = ["dry_run", "preview"])]
+    pub(crate) detached: bool,
+    /// This is a run in the background, and its UUID
+    #[arg(long, value_name = "UUID", hide = true, conflicts_with_all = ["detached", "dry_run", "preview"])]
+    pub(crate) detached_run: Option<Uuid>,
     /// Say nothing but errors
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -180,6 +188,10 @@ impl DataCommand {
 
 impl GenerateArgs {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        if self.detached {
+            let settings = StartSettings::resolve(&self, invocation)?;
+            return commands::process::start::run(&settings, invocation.ui);
+        }
         for note in self.ignored.notes() {
             invocation.ui.warning(note);
         }

@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod ignored;
 pub(crate) mod model;
+pub(crate) mod process;
 pub(crate) mod quickstart;
 mod short_flags;
 pub(crate) mod taxonomy;
@@ -65,6 +66,9 @@ enum Command {
     /// Train, convert, serve and ask models
     #[command(subcommand, arg_required_else_help = true)]
     Model(model::ModelCommand),
+    /// Follow and stop runs in the background
+    #[command(subcommand, arg_required_else_help = true)]
+    Process(process::ProcessCommand),
     /// From a document to a model that learned it, in one run
     Quickstart(quickstart::QuickstartArgs),
     /// Check a taxonomy
@@ -98,7 +102,8 @@ impl Command {
 
 /// Parses the command line, runs the command and says what went wrong.
 pub(crate) fn run() -> ExitCode {
-    let cli = match Cli::try_parse_from(short_flags::expand(std::env::args_os())) {
+    let mut arguments = short_flags::expand(std::env::args_os());
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return answer_without_running(&error),
     };
@@ -108,6 +113,7 @@ pub(crate) fn run() -> ExitCode {
             let invocation = Invocation {
                 environment,
                 ui,
+                arguments: arguments.drain(..).skip(1).collect(),
                 config_file: cli.config,
             };
             let log = log::start(cli.command.log_file(), cli.verbose);
@@ -145,6 +151,7 @@ fn dispatch(command: Command, invocation: &Invocation) -> CommandResult {
         Command::Config(command) => command.run(invocation),
         Command::Data(command) => command.run(invocation),
         Command::Model(command) => command.run(invocation),
+        Command::Process(command) => command.run(invocation),
         Command::Quickstart(args) => args.run(invocation),
         Command::Taxonomy(command) => command.run(invocation),
         Command::Chat(args) => args.run(invocation),

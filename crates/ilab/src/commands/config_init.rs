@@ -11,7 +11,7 @@ use ilab_config::{Comments, Config, expand, to_yaml};
 use crate::commands::timestamp;
 use crate::error::CommandResult;
 use crate::settings::{ConfigInitSettings, set_model_path, set_taxonomy_path};
-use crate::ui::Ui;
+use crate::ui::{HINT_NON_INTERACTIVE, Ui};
 
 const DASHES: &str = "-------------------------------------------------";
 
@@ -22,7 +22,11 @@ pub(crate) fn run(settings: &ConfigInitSettings, ui: Ui) -> CommandResult {
             "Existing config file was found in:\n    {}",
             file.display()
         ));
-        if !ui.confirm("Do you still want to continue?", false)? {
+        if !ui.confirm(
+            "Do you still want to continue?",
+            false,
+            HINT_NON_INTERACTIVE,
+        )? {
             return Ok(());
         }
     }
@@ -98,7 +102,11 @@ fn get_taxonomy(path: &Path, settings: &ConfigInitSettings, ui: Ui) -> CommandRe
             "`{}` seems to not exist or is empty.",
             path.display()
         ));
-        if !ui.confirm(&format!("Should I clone {repository} for you?"), true)? {
+        if !ui.confirm(
+            &format!("Should I clone {repository} for you?"),
+            true,
+            HINT_NON_INTERACTIVE,
+        )? {
             return Ok(());
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod data_list;
 pub(crate) mod generate;
 mod local_model;
 pub(crate) mod pipelines;
+pub(crate) mod process;
 pub(crate) mod quickstart;
 pub(crate) mod serve;
 mod stop;

@@ -1,5 +1,7 @@
 //! The two ways in which a user or a supervisor asks a running command to stop.
 
+use std::time::Duration;
+
 use ilab_base::cancel::Cancel;
 use tokio::runtime::Runtime;
 use tokio::signal;
@@ -85,6 +87,56 @@ pub(crate) fn cancel_on_signal(cancel: &Cancel) -> Result<Runtime, CommandError>
         end_now();
     });
     Ok(runtime)
+}
+
+/// What came of watching something.
+#[derive(Debug)]
+pub(crate) enum Watched<T> {
+    /// It was seen.
+    Seen(T),
+    /// Somebody asked this command to stop.
+    Stopped,
+}
+
+/// Waits for what others do. While it exists, a request to stop does not end this process.
+pub(crate) struct Watcher {
+    runtime: Runtime,
+    signals: StopSignals,
+}
+
+impl Watcher {
+    /// Begins to listen.
+    pub(crate) fn new() -> Result<Self, CommandError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(no_runtime)?;
+        let signals = {
+            let _inside = runtime.enter();
+            StopSignals::listen().map_err(no_runtime)?
+        };
+        Ok(Self { runtime, signals })
+    }
+
+    /// Looks again and again until there is something to see, or somebody asks to stop.
+    pub(crate) fn watch<T>(
+        &mut self,
+        interval: Duration,
+        mut look: impl FnMut() -> Result<Option<T>, CommandError>,
+    ) -> Result<Watched<T>, CommandError> {
+        let signals = &mut self.signals;
+        self.runtime.block_on(async {
+            loop {
+                if let Some(seen) = look()? {
+                    return Ok(Watched::Seen(seen));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(interval) => {}
+                    _ = signals.next() => return Ok(Watched::Stopped),
+                }
+            }
+        })
+    }
 }
 
 /// Work that takes long to reach its next safe point is left where it is; files appear only when they are complete.

@@ -9,9 +9,9 @@ use crate::cli::access::AccessArgs;
 use crate::settings::Invocation;
 
 /// The variable that holds a key, so that it appears in no process list.
-const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
+pub(super) const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// The variable that holds the password of the client's key.
-const PASSWORD_VARIABLE: &str = "ILAB_TLS_CLIENT_PASSWD";
+pub(super) const PASSWORD_VARIABLE: &str = "ILAB_TLS_CLIENT_PASSWD";
 /// What the original sends when there is no key.
 const NO_API_KEY: &str = "no_api_key";
 

@@ -11,10 +11,12 @@ use crate::cli::data::GenerateArgs;
 use crate::error::{CommandError, Kind};
 use crate::settings::serve::{EngineSettings, n_gpu_layers};
 
+use crate::commands::process::record::RecordSettings;
 use crate::settings::Invocation;
 use crate::settings::access::Access;
 use crate::settings::named_model::named_model;
 use crate::settings::pipelines::{default_recipes, pipeline};
+use crate::settings::process::record;
 
 /// Who writes the data.
 #[derive(Debug)]
@@ -91,6 +93,8 @@ pub(crate) struct GenerateSettings {
     pub(crate) system_prompt: String,
     pub(crate) is_quiet: bool,
     pub(crate) is_json: bool,
+    /// How the run is registered.
+    pub(crate) record: RecordSettings,
 }
 
 impl GenerateSettings {
@@ -178,6 +182,7 @@ impl GenerateSettings {
                 .unwrap_or_else(|| SYSTEM_PROMPT.to_owned()),
             is_quiet: args.quiet,
             is_json: args.json,
+            record: record(args.detached_run, &invocation.environment.dirs),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What every command is given: the environment, the screen and the options that stand before the command.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ilab_config::{Config, ConfigError};
@@ -18,6 +19,8 @@ pub(crate) struct Invocation {
     pub(crate) environment: Environment,
     /// The screen.
     pub(crate) ui: Ui,
+    /// Everything that was typed after the program's name.
+    pub(crate) arguments: Vec<OsString>,
     /// `--config`.
     pub(crate) config_file: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ mod question;
 pub(crate) mod table;
 
 pub(crate) use progress::Progress;
+pub(crate) use question::HINT_NON_INTERACTIVE;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;

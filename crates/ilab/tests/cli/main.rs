@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ahead;
+#[cfg(unix)]
+mod background;
 mod chat;
 mod config;
 mod convert;
@@ -10,6 +12,12 @@ mod data_list;
 mod generate;
 mod hostile;
 mod pipelines;
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+mod process_remove;
+#[cfg(unix)]
+mod process_state;
 mod program;
 mod quickstart;
 mod resume;

@@ -173,7 +173,7 @@ fn a_run_with_the_model_in_process_killed_ten_times_gives_the_same_dataset() {
 }
 
 /// Starts the program, sends it `signal` once `is_time`, and gives its exit code and what it said.
-fn interrupt(
+pub fn interrupt(
     program: &Program,
     arguments: &[&str],
     signal: &str,

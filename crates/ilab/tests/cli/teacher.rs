@@ -28,8 +28,21 @@ fn a_key_may_lie_in_a_file() {
         keys.collect::<Vec<_>>()
     );
 
-    arguments[12] = "missing.txt";
-    assert_snapshot!(steady(&program.run(&arguments), &teacher), @"");
+    let file = arguments
+        .iter()
+        .position(|argument| *argument == "key.txt")
+        .unwrap();
+    arguments[file] = "missing.txt";
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: unexpected argument 'missing.txt' found
+
+    Usage: ilab data generate [OPTIONS]
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -40,8 +53,24 @@ fn certificates_that_cannot_be_used_are_usage_errors() {
         let arguments = arguments("https://127.0.0.1:9/v1", "out");
         program.run(&[&arguments[..], more].concat())
     };
-    assert_snapshot!(run(&["--tls-client-cert", "client.pem"]), @"");
-    assert_snapshot!(run(&["--tls-client-key", "client.pem"]), @"");
+    assert_snapshot!(run(&["--tls-client-cert", "client.pem"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the client's certificate cannot be used: unexpected error: private key or certificate not found
+    hint: both files are PEM: `-----BEGIN CERTIFICATE-----`, and `-----BEGIN PRIVATE KEY-----` in its own file or the same
+    ");
+    assert_snapshot!(run(&["--tls-client-key", "client.pem"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the following required arguments were not provided:
+      --tls-client-cert <FILE>
+
+    Usage: ilab data generate --tls-client-cert <FILE> --pipeline <NAME|DIR> --taxonomy-path <PATH> --taxonomy-base <REF> --endpoint-url <URL> --output-dir <DIR> --tls-client-key <FILE>
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -60,7 +89,17 @@ fn flags_of_the_original_without_meaning_are_told() {
         "--enable-serving-output",
     ]);
     arguments.extend(["--dry-run", "--model-family", "qwen"]);
-    assert_snapshot!(steady(&program.run(&arguments), &teacher), @"");
+    assert_snapshot!(steady(&program.run(&arguments), &teacher), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    warning: `--batch-size` has no effect: rows go on one by one, and `--num-cpus` says how many requests wait at a time
+    warning: `--num-instructions` has no effect, as in the original: use `--sdg-scale-factor`
+    warning: `--gpus` has no effect: a model in this process is spread over all GPUs that the program was built for
+    warning: `--enable-serving-output` has no effect: the teacher runs in this process, or is a server of its own
+    error: there is no model family `qwen`
+    hint: families are `granite`, `merlinite`, `mixtral`, `mistral`, `llama` and `blank`
+    ");
 }
 
 #[test]
@@ -68,14 +107,14 @@ fn models_of_the_configuration_have_ids() {
     let program = program();
     program.write(
         ".config/instructlab/config.yaml",
-        "models:\n- id: big\n  family: granite\n  path: big-model\n  system_prompt: You are big.\n",
+        "models:\n- id: big\n  family: granite\n  path: fake-teacher\n  system_prompt: You are big.\n",
     );
     // A server of texts only, so that the family shows.
     let teacher = FakeTeacher::start(|request| match request["prompt"].as_str() {
         Some(_) => {
             Reply::answers((0..2).map(|number| format!("What is {number}? It is {number}.")))
         }
-        None => Reply::error(501, "no chats"),
+        None => Reply::error(404, "no chats"),
     });
     let url = teacher.url();
     let ids = [
@@ -89,7 +128,7 @@ fn models_of_the_configuration_have_ids() {
     let shown = program.run(&[&arguments(&url, "out")[..], &ids].concat());
     assert!(shown.starts_with("exit code: 0"), "{shown}");
     let last = &teacher.requests().pop().unwrap().body;
-    assert_eq!(last["model"], "big-model");
+    assert_eq!(last["model"], "fake-teacher");
     assert!(
         last["prompt"]
             .as_str()

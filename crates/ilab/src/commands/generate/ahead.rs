@@ -11,6 +11,8 @@ use super::{Session, failure, summary};
 use crate::error::{CommandError, CommandResult};
 use crate::settings::Prices;
 
+/// Where nobody says whether a run goes on.
+const HINT_KEPT: &str = "the same command without `--preview` goes on from these answers";
 /// Characters of the text of a sample that are shown.
 const CONTEXT_LENGTH: usize = 200;
 
@@ -46,7 +48,7 @@ impl Session<'_> {
         }
         self.show(&preview);
         if std::io::stdin().is_terminal() {
-            return self.ui.confirm("Generate from all rows?", true);
+            return self.ui.confirm("Generate from all rows?", true, HINT_KEPT);
         }
         let flags = match self.settings.is_fresh {
             true => "`--preview` and `--fresh`",

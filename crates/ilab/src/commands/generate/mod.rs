@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use self::progress::CheckProgress;
 pub(crate) use self::progress::GenerationProgress;
 use self::teacher::Teacher;
+use crate::commands::process::record::recorded;
 use crate::commands::stop::cancel_on_signal;
 use crate::commands::timestamp;
 use crate::error::{CommandError, CommandResult, Kind};
@@ -36,13 +37,22 @@ struct Session<'s> {
 
 /// Generates and says what came of it.
 pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
-    let session = Session::new(settings, ui.quiet(settings.is_quiet))?;
+    let ui = ui.quiet(settings.is_quiet);
     match settings.ahead {
-        Ahead::DryRun(prices) => return session.forecast(prices),
-        Ahead::Preview(n_samples) if !session.preview(n_samples)? => return Ok(()),
-        Ahead::Preview(_) | Ahead::Nothing => {}
+        Ahead::DryRun(prices) => Session::new(settings, ui)?.forecast(prices),
+        Ahead::Preview(n_samples) => {
+            let session = Session::new(settings, ui)?;
+            match session.preview(n_samples)? {
+                true => recorded(&settings.record, ui, |_| session.generate()),
+                false => Ok(()),
+            }
+        }
+        Ahead::Nothing => recorded(&settings.record, ui, |record| {
+            let session = Session::new(settings, ui)?;
+            record.checks_passed()?;
+            session.generate()
+        }),
     }
-    session.generate()
 }
 
 impl<'s> Session<'s> {
@@ -56,9 +66,11 @@ impl<'s> Session<'s> {
         let repositories = &settings.repositories;
         let leaves =
             read_documents(leaves, repositories, &CheckProgress(ui), &cancel).map_err(failure)?;
+        // Whoever starts a run in the background is told at once that nothing answers.
+        let must_answer = settings.record.log_file.is_some();
         let teacher = runtime.block_on(async {
             tokio::select! {
-                teacher = teacher::teacher(&settings.teacher, ui) => teacher,
+                teacher = teacher::teacher(&settings.teacher, must_answer, ui) => teacher,
                 () = cancelled(&cancel) => Err(failure(GenerateError::Cancelled)),
             }
         })?;

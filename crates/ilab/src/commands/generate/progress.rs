@@ -22,6 +22,50 @@ struct State {
     n_planned: u64,
     n_answered: usize,
     n_from_journal: usize,
+    n_tokens: u64,
+    /// When the teacher wrote its first answer of this run.
+    first_written: Option<Instant>,
+    n_left_out: usize,
+    /// Leaf and block of the row that went on last.
+    place: String,
+}
+
+impl State {
+    fn answered(&mut self, n_answers: usize, n_tokens: u32, is_from_journal: bool) {
+        self.n_answered += n_answers;
+        self.n_tokens += u64::from(n_tokens);
+        if is_from_journal {
+            self.n_from_journal += n_answers;
+        } else {
+            self.first_written.get_or_insert_with(Instant::now);
+        }
+        self.show();
+    }
+
+    fn passed(&mut self, leaf: &str, block: &str, n_left_out: usize) {
+        self.n_left_out += n_left_out;
+        self.place = format!("{leaf}: {block}");
+    }
+
+    fn show(&mut self) {
+        let mut note = "answers".to_owned();
+        if self.n_from_journal > 0 {
+            note.push_str(&format!(", {} kept from before", self.n_from_journal));
+        }
+        if self.n_left_out > 0 {
+            note.push_str(&format!(", {} left out", self.n_left_out));
+        }
+        let seconds = self
+            .first_written
+            .map(|first| first.elapsed().as_secs_f64());
+        if let Some(seconds) = seconds.filter(|seconds| *seconds >= 1.0 && self.n_tokens > 0) {
+            note.push_str(&format!(", {:.0} tokens/s", self.n_tokens as f64 / seconds));
+        }
+        if !self.place.is_empty() {
+            note.push_str(&format!(", {}", self.place));
+        }
+        self.progress.set(self.n_answered as u64, &note);
+    }
 }
 
 impl GenerationProgress {
@@ -35,6 +79,10 @@ impl GenerationProgress {
                 n_planned: 0,
                 n_answered: 0,
                 n_from_journal: 0,
+                n_tokens: 0,
+                first_written: None,
+                n_left_out: 0,
+                place: String::new(),
             }),
         }
     }
@@ -70,19 +118,15 @@ impl Observer for GenerationProgress {
             }
             Event::Answered {
                 n_answers,
+                n_tokens,
                 is_from_journal,
-            } => {
-                state.n_answered += n_answers;
-                if is_from_journal {
-                    state.n_from_journal += n_answers;
-                }
-                let note = match state.n_from_journal {
-                    0 => "answers".to_owned(),
-                    n => format!("answers, {n} kept from before"),
-                };
-                let n_answered = state.n_answered as u64;
-                state.progress.set(n_answered, &note);
-            }
+            } => state.answered(n_answers, n_tokens, is_from_journal),
+            Event::Passed {
+                leaf,
+                block,
+                n_left_out,
+                ..
+            } => state.passed(leaf, block, n_left_out),
             Event::Unread { leaf, file } => {
                 self.ui.warning(format!(
                     "{leaf}: `{file}` is in no format that can be read and is left out"

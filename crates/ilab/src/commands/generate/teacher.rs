@@ -8,7 +8,7 @@ use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
 use ilab_infer::{Batching, SpecialTokens};
 use ilab_openai::client::{Endpoint, EndpointOptions, Frame, HttpCompleter, list_models};
-use ilab_openai::completer::Completer;
+use ilab_openai::completer::{Completer, CompletionError};
 
 use super::progress::tell_retries;
 use crate::commands::local_model;
@@ -26,8 +26,13 @@ pub(super) struct Teacher {
     pub(super) identity: Option<String>,
 }
 
-/// Loads the model, or finds out what the endpoint serves.
-pub(super) async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teacher, CommandError> {
+/// Loads the model, or finds out what the endpoint serves. `must_answer` asks also an endpoint whose model is named, which
+/// would otherwise be met with the first request only.
+pub(super) async fn teacher(
+    settings: &TeacherSettings,
+    must_answer: bool,
+    ui: Ui,
+) -> Result<Teacher, CommandError> {
     match settings {
         TeacherSettings::Endpoint {
             url,
@@ -38,7 +43,7 @@ pub(super) async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teache
         } => {
             let mut options = access.options(url);
             options.budget = *budget;
-            remote_teacher(options, model.clone(), *frame, ui).await
+            remote_teacher(options, model.clone(), (*frame, must_answer), ui).await
         }
         TeacherSettings::Local(engine) => local_teacher(engine, ui),
     }
@@ -47,13 +52,18 @@ pub(super) async fn teacher(settings: &TeacherSettings, ui: Ui) -> Result<Teache
 async fn remote_teacher(
     mut options: EndpointOptions,
     model: Option<String>,
-    frame: Option<Frame>,
+    (frame, must_answer): (Option<Frame>, bool),
     ui: Ui,
 ) -> Result<Teacher, CommandError> {
     options.on_retry = Some(tell_retries(ui));
     let endpoint = Endpoint::new(options).map_err(CommandError::usage)?;
     let model = match model {
-        Some(model) => model,
+        Some(model) => {
+            if must_answer {
+                check_reachable(&endpoint).await?;
+            }
+            model
+        }
         None => served_model(&endpoint).await?,
     };
     let frame = frame.or(Frame::of_model(&model)).unwrap_or_default();
@@ -86,6 +96,14 @@ fn identity(file: &Path) -> Result<String, IoError> {
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_nanos());
     Ok(format!("{}-{nanos}", metadata.len()))
+}
+
+/// Whether anything answers there. Not every endpoint lists its models, so a refusal is an answer.
+async fn check_reachable(endpoint: &Endpoint) -> Result<(), CommandError> {
+    match list_models(endpoint).await {
+        Err(error @ CompletionError::Unavailable { status: None, .. }) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The first model that an endpoint serves.
