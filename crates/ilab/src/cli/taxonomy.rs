@@ -22,6 +22,9 @@ pub(crate) struct DiffArgs {
     /// Git revision to compare with; `empty` takes every file [config: generate.taxonomy_base]
     #[arg(long, value_name = "REVISION")]
     pub(crate) taxonomy_base: Option<String>,
+    /// Rules for the layout, a configuration file of yamllint; it replaces the rules of this program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) yaml_rules: Option<PathBuf>,
     /// Print nothing on success; problems are still told
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -12,7 +12,7 @@ const MAX_LEFT_OUT: usize = 20;
 
 pub(crate) fn run(settings: &TaxonomyDiffSettings, ui: Ui) -> CommandResult {
     let ui = ui.quiet(settings.is_quiet);
-    let taxonomy = ilab_taxonomy::read(&settings.selection)?;
+    let taxonomy = ilab_taxonomy::read_with(&settings.selection, &settings.rules)?;
     if settings.is_json {
         ui.data(report(&taxonomy).to_string());
     } else {

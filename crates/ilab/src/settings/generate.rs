@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ilab_openai::client::{ApiKey, Budget};
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
-use ilab_taxonomy::Selection;
+use ilab_taxonomy::{LayoutRules, Selection};
 
 use crate::cli::data::GenerateArgs;
 use crate::error::CommandError;
@@ -16,6 +16,7 @@ const API_KEY_VARIABLE: &str = "ILAB_API_KEY";
 /// What the original sends when there is no key.
 const NO_API_KEY: &str = "no_api_key";
 use crate::settings::Invocation;
+use crate::settings::layout_rules::layout_rules;
 use crate::settings::pipelines::{default_recipes, pipeline};
 
 /// Who writes the data.
@@ -65,6 +66,8 @@ impl Prices {
 #[derive(Debug)]
 pub(crate) struct GenerateSettings {
     pub(crate) selection: Selection,
+    /// Rules for the layout of its files.
+    pub(crate) rules: LayoutRules,
     pub(crate) pipeline: PipelineSource,
     /// What is mixed into the training files.
     pub(crate) recipes: DefaultRecipes,
@@ -117,6 +120,7 @@ impl GenerateSettings {
         };
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
+            rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
             pipeline: pipeline(args.pipeline.or(config.pipeline), &invocation.environment)?,
             recipes: default_recipes(&invocation.environment),
             teacher,

@@ -8,6 +8,7 @@ mod convert;
 mod environment;
 mod generate;
 mod invocation;
+mod layout_rules;
 mod pipelines;
 mod quickstart;
 mod serve;

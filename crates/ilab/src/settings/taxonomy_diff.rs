@@ -1,15 +1,17 @@
 //! `ilab taxonomy diff`.
 
-use ilab_taxonomy::Selection;
+use ilab_taxonomy::{LayoutRules, Selection};
 
 use crate::cli::taxonomy::DiffArgs;
 use crate::error::CommandError;
 use crate::settings::Invocation;
+use crate::settings::layout_rules::layout_rules;
 
 /// What `ilab taxonomy diff` needs.
 #[derive(Debug)]
 pub(crate) struct TaxonomyDiffSettings {
     pub(crate) selection: Selection,
+    pub(crate) rules: LayoutRules,
     /// Only problems are told.
     pub(crate) is_quiet: bool,
     /// One JSON object instead of lines.
@@ -23,6 +25,7 @@ impl TaxonomyDiffSettings {
         let base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         Ok(Self {
             selection: Selection::new(path, &base),
+            rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
             is_quiet: args.quiet,
             is_json: args.json,
         })

@@ -12,7 +12,7 @@ use ilab_sdg::journal::set_aside;
 use ilab_sdg::{
     GenerateError, GenerateOptions, LeafSource, RunName, cancelled, check, generate, read_documents,
 };
-use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
+use ilab_taxonomy::{Taxonomy, TaxonomyLeaf};
 use tokio::runtime::Runtime;
 
 use self::progress::CheckProgress;
@@ -51,7 +51,7 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
 impl<'s> Session<'s> {
     /// Gets everything ready that can fail, the cheapest first.
     fn new(settings: &'s GenerateSettings, ui: Ui) -> Result<Self, CommandError> {
-        let leaves = read_leaves(&settings.selection, ui)?;
+        let leaves = read_leaves(settings, ui)?;
         let cancel = Cancel::new();
         let runtime = cancel_on_signal(&cancel)?;
         // A teacher takes a minute to load: what stops the run without one is told before.
@@ -156,8 +156,8 @@ fn failure(error: GenerateError) -> CommandError {
 }
 
 /// The leaves of a taxonomy without errors; findings are drawn.
-fn read_leaves(selection: &Selection, ui: Ui) -> Result<Vec<TaxonomyLeaf>, CommandError> {
-    let taxonomy: Taxonomy = ilab_taxonomy::read(selection)?;
+fn read_leaves(settings: &GenerateSettings, ui: Ui) -> Result<Vec<TaxonomyLeaf>, CommandError> {
+    let taxonomy: Taxonomy = ilab_taxonomy::read_with(&settings.selection, &settings.rules)?;
     for file in &taxonomy.files {
         ui.findings(&file.path, &file.text, &file.diagnostics);
     }
