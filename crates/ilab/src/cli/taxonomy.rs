@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::error::CommandResult;
@@ -25,12 +25,31 @@ pub(crate) struct DiffArgs {
     /// Rules for the layout, a configuration file of yamllint; it replaces the rules of this program
     #[arg(long, value_name = "FILE")]
     pub(crate) yaml_rules: Option<PathBuf>,
+    /// How findings are told; `auto` is `github` in a workflow of GitHub's
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "auto",
+        conflicts_with = "json"
+    )]
+    pub(crate) message_format: MessageFormat,
     /// Print nothing on success; problems are still told
     #[arg(long)]
     pub(crate) quiet: bool,
     /// Print one JSON object with the files and the problems
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How findings are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    /// As the environment says
+    Auto,
+    /// Drawn with the line that each is about
+    Standard,
+    /// Commands of GitHub's workflows, a line each
+    Github,
 }
 
 impl TaxonomyCommand {

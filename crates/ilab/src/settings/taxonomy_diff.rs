@@ -2,7 +2,7 @@
 
 use ilab_taxonomy::{LayoutRules, Selection};
 
-use crate::cli::taxonomy::DiffArgs;
+use crate::cli::taxonomy::{DiffArgs, MessageFormat};
 use crate::error::CommandError;
 use crate::settings::Invocation;
 use crate::settings::layout_rules::layout_rules;
@@ -14,6 +14,8 @@ pub(crate) struct TaxonomyDiffSettings {
     pub(crate) rules: LayoutRules,
     /// Only problems are told.
     pub(crate) is_quiet: bool,
+    /// Findings are annotations for GitHub.
+    pub(crate) is_for_github: bool,
     /// One JSON object instead of lines.
     pub(crate) is_json: bool,
 }
@@ -26,6 +28,11 @@ impl TaxonomyDiffSettings {
         Ok(Self {
             selection: Selection::new(path, &base),
             rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
+            is_for_github: match args.message_format {
+                MessageFormat::Auto => invocation.environment.is_github_workflow(),
+                MessageFormat::Standard => false,
+                MessageFormat::Github => true,
+            },
             is_quiet: args.quiet,
             is_json: args.json,
         })

@@ -255,3 +255,42 @@ fn rules_that_cannot_be_followed_are_told_before_anything_is_checked() {
     error: rules.yaml:2:25: `level` must be `warning` or `error`, not `fatal`
     ");
 }
+
+#[test]
+fn in_a_workflow_of_github_findings_are_annotations() {
+    let text = SKILL.replace("So.", "42 ");
+    let program = with_files(&[("compositional_skills/a,b/qna.yaml", &text)]);
+    let path = program.path("taxonomy").display().to_string();
+    let arguments = [
+        "taxonomy",
+        "diff",
+        "--taxonomy-path",
+        &path,
+        "--taxonomy-base",
+        "empty",
+    ];
+    let diff = |flags: &[&str], variables: &[&str]| {
+        let mut command = program.command(&[&arguments[..], flags].concat());
+        command.envs(variables.iter().map(|name| (name, "true")));
+        program.show(&command.output().unwrap())
+    };
+    let told = diff(&[], &["GITHUB_ACTIONS", "GITHUB_WORKFLOW"]);
+    assert_snapshot!(told, @r#"
+    exit code: 1
+    ----- stdout -----
+    compositional_skills/a,b/qna.yaml
+    ::error file=[FOLDER]/taxonomy/compositional_skills/a%2Cb/qna.yaml,line=5,col=11::`answer` must be text, not a whole number%0Ahelp: put quotes around it: "42"
+    ::warning file=[FOLDER]/taxonomy/compositional_skills/a%2Cb/qna.yaml,line=5,col=13::blanks at the end of 1 line%0Ahelp: remove them: `sed -i 's/[ \t]*$//' qna.yaml`
+    ----- stderr -----
+    error: Reading taxonomy failed with the following error: 1 total errors found across 1 taxonomy files!
+    hint: each place above says what to change
+    "#);
+    assert_eq!(diff(&["--message-format", "github"], &[]), told);
+    let drawn = diff(&[], &["GITHUB_ACTIONS"]);
+    assert!(
+        drawn.contains("╭─[") && !drawn.contains("::error"),
+        "{drawn}"
+    );
+    let both = ["GITHUB_ACTIONS", "GITHUB_WORKFLOW"];
+    assert_eq!(diff(&["--message-format", "standard"], &both), drawn);
+}
