@@ -8,6 +8,7 @@
 mod check;
 mod documents;
 mod error;
+mod format;
 mod git;
 mod layout;
 mod leaf;
@@ -23,6 +24,7 @@ use ilab_base::diagnostic::{Diagnostic, Severity};
 use select::SelectedFile;
 
 pub use error::TaxonomyError;
+pub use format::{FileLayout, Formatted, format, format_file};
 pub use leaf::{
     DocumentSource, Knowledge, KnowledgeExample, LeafKind, QuestionAndAnswer, Skill, SkillExample,
     TaxonomyLeaf,
@@ -158,6 +160,23 @@ pub fn read_with(selection: &Selection, rules: &LayoutRules) -> Result<Taxonomy,
         files,
         left_out: selected.left_out,
     })
+}
+
+/// The selected files, sorted, without reading them.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn find(selection: &Selection) -> Result<Vec<PathBuf>, TaxonomyError> {
+    let files = select::select(selection)?.files.into_iter();
+    Ok(files.map(|file| file.path).collect())
+}
+
+/// Every taxonomy file at or below `path`, which may be any folder, sorted.
+///
+/// # Errors
+/// The path does not exist or is no taxonomy file, or a folder cannot be listed.
+pub fn find_below(path: &Path) -> Result<Vec<PathBuf>, TaxonomyError> {
+    select::below(path)
 }
 
 fn read_file(

@@ -120,7 +120,13 @@ fn collect(text: &str, node: &Node, blocks: &mut Vec<Block>) {
 
 /// Where the first key or the first dash of a block stands; `None` for what is no block.
 pub(crate) fn block_start(text: &str, node: &Node) -> Option<usize> {
-    if text[node.span.start..].starts_with(['[', '{', '*']) {
+    let first = match node.entries().first() {
+        Some((key, _)) => key,
+        None => node.items().first()?,
+    };
+    // A block starts where what it holds does; a bracket stands before that, and an alias elsewhere.
+    let is_block = first.span.start == node.span.start;
+    if !is_block && text[node.span.start..].starts_with(['[', '{', '*']) {
         return None;
     }
     let Some(item) = node.items().first() else {

@@ -130,6 +130,11 @@ impl<'a> Marks<'a> {
             && line.is_some_and(|line| line.iter().all(|b| matches!(b, b' ' | b'-')))
     }
 
+    /// The first dash of a list from `place` on.
+    pub(crate) fn next_dash(&self, place: usize) -> Option<usize> {
+        (place..self.structure.len()).find(|&place| self.is_dash(place))
+    }
+
     /// Blanks just before a mark; `None` where the mark is the first thing of its line.
     fn n_before(&self, place: usize) -> Option<usize> {
         let before = &self.structure[..place];
@@ -277,6 +282,10 @@ mod tests {
             ),
             (
                 "a:\n- b\nc:\n  - d\n",
+                "4:3 indented by 2 here, but by 0 above",
+            ),
+            (
+                "a:\n- [1]\nb:\n  - {x: 1}\n",
                 "4:3 indented by 2 here, but by 0 above",
             ),
             ("\na: 1\n", "1:1 the file starts with an empty line"),

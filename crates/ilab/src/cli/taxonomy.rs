@@ -6,12 +6,14 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{Invocation, TaxonomyDiffSettings};
+use crate::settings::{Invocation, TaxonomyDiffSettings, TaxonomyFmtSettings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TaxonomyCommand {
     /// List new and changed files and check them
     Diff(DiffArgs),
+    /// Put the layout of files right; what they say stays the same
+    Fmt(FmtArgs),
 }
 
 #[derive(Debug, Args)]
@@ -41,6 +43,25 @@ pub(crate) struct DiffArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// Files, or folders with all that is below; without any, the files that `ilab taxonomy diff` lists
+    #[arg(value_name = "PATH", conflicts_with_all = ["taxonomy_path", "taxonomy_base"])]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Folder of the taxonomy, or one qna.yaml [config: generate.taxonomy_path]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) taxonomy_path: Option<PathBuf>,
+    /// Git revision to compare with; `empty` takes every file [config: generate.taxonomy_base]
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) taxonomy_base: Option<String>,
+    /// Rules for the layout, a configuration file of yamllint; it replaces the rules of this program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) yaml_rules: Option<PathBuf>,
+    /// Write nothing: list what would change, and fail if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
 /// How findings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
@@ -58,6 +79,10 @@ impl TaxonomyCommand {
             Self::Diff(args) => {
                 let settings = TaxonomyDiffSettings::resolve(args, invocation)?;
                 commands::taxonomy_diff::run(&settings, invocation.ui)
+            }
+            Self::Fmt(args) => {
+                let settings = TaxonomyFmtSettings::resolve(args, invocation)?;
+                commands::taxonomy_fmt::run(&settings, invocation.ui)
             }
         }
     }

@@ -13,6 +13,7 @@ mod pipelines;
 mod quickstart;
 mod serve;
 mod taxonomy_diff;
+mod taxonomy_fmt;
 mod train;
 mod url;
 
@@ -28,5 +29,6 @@ pub(crate) use pipelines::{named_pipelines, pipeline};
 pub(crate) use quickstart::{QuickstartSettings, Topic};
 pub(crate) use serve::{EngineSettings, ServeSettings};
 pub(crate) use taxonomy_diff::TaxonomyDiffSettings;
+pub(crate) use taxonomy_fmt::{FmtFiles, TaxonomyFmtSettings};
 pub(crate) use train::TrainSettings;
 pub(crate) use url::base_url;

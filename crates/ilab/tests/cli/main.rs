@@ -15,4 +15,5 @@ mod quickstart;
 mod resume;
 mod serve;
 mod taxonomy;
+mod taxonomy_fmt;
 mod train;
