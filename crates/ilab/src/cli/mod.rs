@@ -65,7 +65,7 @@ enum Command {
     Model(model::ModelCommand),
     /// From a document to a model that learned it, in one run
     Quickstart(quickstart::QuickstartArgs),
-    /// Check a taxonomy and put its files in order
+    /// Draft, check and tidy the files of a taxonomy
     #[command(subcommand, arg_required_else_help = true)]
     Taxonomy(taxonomy::TaxonomyCommand),
     /// Ask a model questions

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{Invocation, TaxonomyDiffSettings, TaxonomyFmtSettings};
+use crate::settings::{Invocation, TaxonomyDiffSettings, TaxonomyFmtSettings, TaxonomyNewSettings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TaxonomyCommand {
@@ -14,6 +14,8 @@ pub(super) enum TaxonomyCommand {
     Diff(DiffArgs),
     /// Put the layout of files right; what they say stays the same
     Fmt(FmtArgs),
+    /// Draft a leaf from a document, with questions by the teacher, for you to edit
+    New(NewArgs),
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +64,48 @@ pub(crate) struct FmtArgs {
     pub(crate) check: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Folder of the leaf, which is made, such as `taxonomy/knowledge/science/moons`
+    pub(crate) folder: PathBuf,
+    /// Document that the leaf is about; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) document: Vec<PathBuf>,
+    /// What the leaf teaches; by default what its place in the taxonomy says
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<LeafKind>,
+    /// Teacher: a GGUF file, or the model's name on the endpoint [config: generate.teacher.model_path]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// URL of an OpenAI-compatible API that is the teacher
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Key for the API; `ILAB_API_KEY` keeps it out of the process list
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// Ask no teacher: the questions are left to you
+    #[arg(long, conflicts_with_all = ["model", "endpoint_url"])]
+    pub(crate) blank: bool,
+    /// Field of knowledge; by default the name of the folder above
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Your name or handle
+    #[arg(long, value_name = "NAME")]
+    pub(crate) created_by: Option<String>,
+    /// Another seed gives other questions
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+/// What a leaf teaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LeafKind {
+    /// Facts of the document
+    Knowledge,
+    /// Something to do with a text such as the document
+    Skill,
+}
+
 /// How findings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
@@ -83,6 +127,10 @@ impl TaxonomyCommand {
             Self::Fmt(args) => {
                 let settings = TaxonomyFmtSettings::resolve(args, invocation)?;
                 commands::taxonomy_fmt::run(&settings, invocation.ui)
+            }
+            Self::New(args) => {
+                let settings = TaxonomyNewSettings::resolve(args, invocation)?;
+                commands::taxonomy_new::run(&settings, invocation.ui)
             }
         }
     }

@@ -100,23 +100,18 @@ impl GenerateSettings {
         let config = invocation.config()?.generate;
         let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
         let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
+        let budget = Budget {
+            requests_per_minute: args.requests_per_minute,
+            tokens_per_minute: args.tokens_per_minute,
+        };
         let teacher = match args.endpoint_url {
             Some(url) => TeacherSettings::Endpoint {
                 url,
                 api_key: api_key(args.api_key, invocation),
                 model: args.model,
-                budget: Budget {
-                    requests_per_minute: args.requests_per_minute,
-                    tokens_per_minute: args.tokens_per_minute,
-                },
+                budget,
             },
-            None => TeacherSettings::Local(EngineSettings {
-                model_path: args.model.map_or(config.teacher.model_path, PathBuf::from),
-                n_context_tokens: config.teacher.llama_cpp.max_ctx_size,
-                n_gpu_layers: n_gpu_layers(config.teacher.llama_cpp.gpu_layers),
-                n_threads: None,
-                chat_template: None,
-            }),
+            None => local_teacher(args.model, config.teacher),
         };
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
@@ -154,6 +149,17 @@ impl GenerateSettings {
             is_json: args.json,
         })
     }
+}
+
+/// A GGUF file, by default the one that the configuration names.
+pub(super) fn local_teacher(model: Option<String>, config: ilab_config::Serve) -> TeacherSettings {
+    TeacherSettings::Local(EngineSettings {
+        model_path: model.map_or(config.model_path, PathBuf::from),
+        n_context_tokens: config.llama_cpp.max_ctx_size,
+        n_gpu_layers: n_gpu_layers(config.llama_cpp.gpu_layers),
+        n_threads: None,
+        chat_template: None,
+    })
 }
 
 /// The key of the command line, else that of the environment.

@@ -14,6 +14,7 @@ mod quickstart;
 mod serve;
 mod taxonomy_diff;
 mod taxonomy_fmt;
+mod taxonomy_new;
 mod train;
 mod url;
 
@@ -30,5 +31,6 @@ pub(crate) use quickstart::{QuickstartSettings, Topic};
 pub(crate) use serve::{EngineSettings, ServeSettings};
 pub(crate) use taxonomy_diff::TaxonomyDiffSettings;
 pub(crate) use taxonomy_fmt::{FmtFiles, TaxonomyFmtSettings};
+pub(crate) use taxonomy_new::TaxonomyNewSettings;
 pub(crate) use train::TrainSettings;
 pub(crate) use url::base_url;

@@ -16,4 +16,5 @@ mod resume;
 mod serve;
 mod taxonomy;
 mod taxonomy_fmt;
+mod taxonomy_new;
 mod train;

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use self::progress::CheckProgress;
 pub(crate) use self::progress::GenerationProgress;
-use self::teacher::Teacher;
+pub(crate) use self::teacher::{Teacher, teacher};
 use crate::commands::stop::cancel_on_signal;
 use crate::commands::timestamp;
 use crate::error::{CommandError, CommandResult, Kind};
@@ -61,7 +61,7 @@ impl<'s> Session<'s> {
             read_documents(leaves, repositories, &CheckProgress(ui), &cancel).map_err(failure)?;
         let teacher = runtime.block_on(async {
             tokio::select! {
-                teacher = teacher::teacher(&settings.teacher, ui) => teacher,
+                teacher = teacher(&settings.teacher, ui) => teacher,
                 () = cancelled(&cancel) => Err(failure(GenerateError::Cancelled)),
             }
         })?;
