@@ -176,7 +176,7 @@ fn scalar(text: &str) -> String {
 }
 
 /// The pattern that matches this name and no other.
-pub fn exact_pattern(name: &str) -> String {
+fn exact_pattern(name: &str) -> String {
     let mut pattern = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {

@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use ilab_openai::completer::{ChatMessage, Completer, Prompt, Request, Sampling};
 
 pub use error::DraftError;
-pub use leaf_text::{DraftLeaf, N_KNOWLEDGE_PAIRS, Subject, exact_pattern};
+pub use leaf_text::{DraftLeaf, N_KNOWLEDGE_PAIRS, Subject};
 pub use passages::passages;
 
 /// How many passages a leaf needs.

@@ -8,11 +8,9 @@ use ilab_base::atomic::{self, StagedDir};
 use ilab_base::cancel::Cancel;
 use ilab_base::io::{IoError, WithPath, create_dir_all};
 use ilab_documents::chunk::estimated_tokens;
-use ilab_documents::source::{self, Document, Reading, Step};
+use ilab_documents::source::{self, Document, DocumentError, Reading, Step};
 use ilab_sdg::cancelled;
-use ilab_sdg::draft::{
-    self, DraftLeaf, Example, N_KNOWLEDGE_PAIRS, Subject, exact_pattern, passages,
-};
+use ilab_sdg::draft::{self, DraftLeaf, Example, N_KNOWLEDGE_PAIRS, Subject, passages};
 use ilab_taxonomy::{FILE_NAME, Selection};
 use tokio::runtime::Runtime;
 
@@ -32,10 +30,10 @@ pub(crate) fn run(settings: &TaxonomyNewSettings, ui: Ui) -> CommandResult {
     let names = names(&settings.documents)?;
     let cancel = Cancel::new();
     let runtime = cancel_on_signal(&cancel)?;
-    let mut documents = Vec::new();
-    for path in &settings.documents {
-        documents.extend(read(path, &settings.repositories, &cancel, ui)?);
-    }
+    let documents = read(settings, &cancel, ui).map_err(|error| match error {
+        DocumentError::Cancelled => interrupted(),
+        error => error.into(),
+    })?;
     let (examples, model) = match &settings.teacher {
         Some(teacher) => drafted(settings, teacher, &documents, (&runtime, &cancel), ui)?,
         None => (blank(&documents)?, None),
@@ -93,28 +91,24 @@ fn names(documents: &[PathBuf]) -> Result<Vec<String>, CommandError> {
 }
 
 fn read(
-    path: &Path,
-    repositories: &Path,
+    settings: &TaxonomyNewSettings,
     cancel: &Cancel,
     ui: Ui,
-) -> Result<Vec<Document>, CommandError> {
-    // Whoever named the file wants to know of it, not of a pattern.
-    fs::metadata(path).with_path("read", path)?;
+) -> Result<Vec<Document>, DocumentError> {
     let tell = |step: Step<'_>| {
         if let Step::Converting(document) = step {
             ui.status(format!("Converting {document}..."));
         }
     };
     let reading = Reading {
-        repositories,
+        repositories: &settings.repositories,
         tell: &tell,
         cancel,
     };
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let folder = folder.unwrap_or(Path::new("."));
-    let found = source::from_folder(folder, &[exact_pattern(&name)], reading)?;
-    Ok(found.read)
+    let documents = settings.documents.iter();
+    documents
+        .map(|path| source::from_file(path, reading))
+        .collect()
 }
 
 /// Passages with questions of the teacher, and its name.
@@ -149,9 +143,13 @@ fn drafted(
     runtime.block_on(async {
         tokio::select! {
             drafted = drafted => drafted,
-            () = cancelled(cancel) => Err(CommandError::interrupted("nothing was written: run the same command again")),
+            () = cancelled(cancel) => Err(interrupted()),
         }
     })
+}
+
+fn interrupted() -> CommandError {
+    CommandError::interrupted("nothing was written: run the same command again")
 }
 
 fn blank(documents: &[Document]) -> Result<Vec<Example>, CommandError> {
