@@ -129,6 +129,35 @@ pub fn from_folder(
     })
 }
 
+/// Reads one file, whatever lies beside it.
+///
+/// # Errors
+/// As [`from_folder`].
+pub fn from_file(path: &Path, reading: Reading<'_>) -> Result<Document, DocumentError> {
+    let n_bytes = path.metadata().with_path("read", path)?.len();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let files = [name.into_owned()];
+    let place = Place {
+        name: &folder.unwrap_or(Path::new(".")).display().to_string(),
+        files: &files,
+    };
+    let unreadable = || SelectionError::NoReadable {
+        pattern: files[0].clone(),
+        place: place.name.to_owned(),
+        files: files.to_vec(),
+    };
+    let format = Format::of(path).ok_or_else(unreadable)?;
+    let file = Matched {
+        index: 0,
+        format: Some(format),
+    };
+    place.check_size(0, n_bytes)?;
+    let documents = place.read(&[file], reading, |_| Ok(io::read(path)?))?;
+    let document = documents.read.into_iter().next();
+    Ok(document.ok_or_else(unreadable)?)
+}
+
 /// Reads what `patterns` match at a commit of a git repository, which is kept for the next time.
 ///
 /// # Errors
@@ -268,6 +297,29 @@ mod tests {
         assert_eq!(paths(&found), ["b.md", "a.MD", "deep/er/c.txt"]);
         assert_eq!(found.unread, ["deep/d.doc"]);
         assert_eq!(found.read[0].text, "# B\ntext\n");
+    }
+
+    #[test]
+    fn one_file_is_read_by_its_path() {
+        let folder = folder(&[("a [1].md", b"text\r\n"), ("b.doc", b"")]);
+        let cancel = Cancel::new();
+        let reading = Reading {
+            repositories: folder.path(),
+            tell: &|_| (),
+            cancel: &cancel,
+        };
+        let read = |name: &str| from_file(&folder.path().join(name), reading);
+        let document = read("a [1].md").unwrap();
+        assert_eq!(
+            (document.path.as_str(), document.text.as_str()),
+            ("a [1].md", "text\n")
+        );
+        let unreadable = read("b.doc").unwrap_err().to_string();
+        assert!(
+            unreadable.starts_with("none of the files that `b.doc` matches"),
+            "{unreadable}"
+        );
+        assert!(matches!(read("nowhere.md"), Err(DocumentError::Io(_))));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod block;
 mod dataset;
+pub mod draft;
 pub mod drops;
 pub mod embedded;
 mod error;

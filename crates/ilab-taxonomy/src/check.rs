@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use crate::FOLDERS;
 use crate::documents;
+use crate::layout;
 use crate::leaf::{
     DocumentSource, Knowledge, KnowledgeExample, LeafKind, Skill, SkillExample, TaxonomyLeaf,
 };
 use crate::locate::{Step, locate};
+use crate::rules::LayoutRules;
 use crate::schema::{self, Schema};
-use crate::spacing;
-use crate::style;
 
 /// The oldest knowledge format that is still read.
 const MIN_KNOWLEDGE_VERSION: i64 = 3;
@@ -26,6 +26,7 @@ pub(crate) fn check(
     text: &str,
     path: &Path,
     leaf_folders: &[String],
+    rules: &LayoutRules,
 ) -> (Vec<Diagnostic>, Option<TaxonomyLeaf>) {
     let document = match yaml::parse(text) {
         Ok(document) => document,
@@ -37,8 +38,7 @@ pub(crate) fn check(
             .with_help("write the seed examples, or remove the file");
         return (vec![empty], None);
     }
-    let mut diagnostics = style::warnings(text);
-    diagnostics.extend(spacing::warnings(text, &document.root));
+    let mut diagnostics = layout::findings(text, &document.root, rules);
     diagnostics.extend(repeated_keys(text, &document));
     diagnostics.extend(problems(text, &document.root, leaf_folders));
     if diagnostics.iter().any(Diagnostic::is_error) {

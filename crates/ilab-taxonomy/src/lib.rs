@@ -8,23 +8,28 @@
 mod check;
 mod documents;
 mod error;
+mod format;
 mod git;
+mod layout;
 mod leaf;
 mod locate;
+mod rules;
 mod schema;
 mod select;
-mod spacing;
-mod style;
 
 use std::path::{Path, PathBuf};
 
 use ilab_base::diagnostic::{Diagnostic, Severity};
 
+use select::SelectedFile;
+
 pub use error::TaxonomyError;
+pub use format::{FileLayout, Formatted, format, format_file};
 pub use leaf::{
     DocumentSource, Knowledge, KnowledgeExample, LeafKind, QuestionAndAnswer, Skill, SkillExample,
     TaxonomyLeaf,
 };
+pub use rules::{LayoutRules, LoadedRules, RulesError};
 pub use select::{LeftOut, Origin, Reason};
 
 /// The name of every taxonomy file.
@@ -129,17 +134,25 @@ impl Taxonomy {
     }
 }
 
-/// Finds, reads and checks the selected files.
+/// Finds, reads and checks the selected files; their layout by the default rules.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read(selection: &Selection) -> Result<Taxonomy, TaxonomyError> {
+    read_with(selection, &LayoutRules::default())
+}
+
+/// Finds, reads and checks the selected files; their layout by `rules`.
 ///
 /// # Errors
 /// The path does not exist or is no taxonomy file, the base is unknown, git's files are damaged, or a file cannot be
 /// read. What is wrong *in* a file is no error here but a [`Diagnostic`] of that file.
-pub fn read(selection: &Selection) -> Result<Taxonomy, TaxonomyError> {
+pub fn read_with(selection: &Selection, rules: &LayoutRules) -> Result<Taxonomy, TaxonomyError> {
     let selected = select::select(selection)?;
     let files = selected
         .files
         .into_iter()
-        .map(|file| read_file(file.path, file.relative_path, &file.leaf_folders))
+        .map(|file| read_file(file, rules))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Taxonomy {
         path: selection.path.clone(),
@@ -149,13 +162,33 @@ pub fn read(selection: &Selection) -> Result<Taxonomy, TaxonomyError> {
     })
 }
 
+/// The selected files, sorted, without reading them.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn find(selection: &Selection) -> Result<Vec<PathBuf>, TaxonomyError> {
+    let files = select::select(selection)?.files.into_iter();
+    Ok(files.map(|file| file.path).collect())
+}
+
+/// Every taxonomy file at or below `path`, which may be any folder, sorted.
+///
+/// # Errors
+/// The path does not exist or is no taxonomy file, or a folder cannot be listed.
+pub fn find_below(path: &Path) -> Result<Vec<PathBuf>, TaxonomyError> {
+    select::below(path)
+}
+
 fn read_file(
-    path: PathBuf,
-    relative_path: PathBuf,
-    leaf_folders: &[String],
+    SelectedFile {
+        path,
+        relative_path,
+        leaf_folders,
+    }: SelectedFile,
+    rules: &LayoutRules,
 ) -> Result<TaxonomyFile, TaxonomyError> {
     let bytes = ilab_base::io::read(&path)?;
-    let (text, diagnostics, leaf) = check_bytes(&bytes, &path, leaf_folders);
+    let (text, diagnostics, leaf) = check_bytes(&bytes, &path, &leaf_folders, rules);
     Ok(TaxonomyFile {
         path,
         relative_path,
@@ -170,10 +203,11 @@ fn check_bytes(
     bytes: &[u8],
     path: &Path,
     leaf_folders: &[String],
+    rules: &LayoutRules,
 ) -> (String, Vec<Diagnostic>, Option<TaxonomyLeaf>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => {
-            let (mut diagnostics, leaf) = check::check(text, path, leaf_folders);
+            let (mut diagnostics, leaf) = check::check(text, path, leaf_folders, rules);
             diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
             (text.to_owned(), diagnostics, leaf)
         }

@@ -73,20 +73,46 @@ pub(crate) struct SelectedFile {
 /// Finds the files that `selection` means.
 pub(crate) fn select(selection: &Selection) -> Result<Selected, TaxonomyError> {
     let path = &selection.path;
-    let metadata = std::fs::metadata(path)
-        .with_path("read", path)
-        .map_err(|error| {
-            if error.is_not_found() {
-                TaxonomyError::NotFound { path: path.clone() }
-            } else {
-                error.into()
-            }
-        })?;
-    if metadata.is_dir() {
+    if is_existing_folder(path)? {
         select_in_folder(path, &selection.base)
     } else {
         select_file(path)
     }
+}
+
+fn is_existing_folder(path: &Path) -> Result<bool, TaxonomyError> {
+    let metadata = std::fs::metadata(path).with_path("read", path);
+    match metadata {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if error.is_not_found() => Err(TaxonomyError::NotFound {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Every taxonomy file at or below `path`.
+pub(crate) fn below(path: &Path) -> Result<Vec<PathBuf>, TaxonomyError> {
+    if !is_existing_folder(path)? {
+        let files = select_file(path)?.files.into_iter();
+        return Ok(files.map(|file| file.path).collect());
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in read_dir_sorted(folder)? {
+            let name = path.file_name();
+            if is_folder(&path) {
+                if name != Some(".git".as_ref()) {
+                    folders.push(path);
+                }
+            } else if name == Some(FILE_NAME.as_ref()) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn select_file(path: &Path) -> Result<Selected, TaxonomyError> {

@@ -102,6 +102,9 @@ pub(crate) struct GenerateArgs {
     /// Revision to compare with; `empty` takes every file
     #[arg(long, value_name = "REF")]
     pub(crate) taxonomy_base: Option<String>,
+    /// Rules for the layout of qna.yaml, a configuration file of yamllint
+    #[arg(long, value_name = "FILE")]
+    pub(crate) yaml_rules: Option<PathBuf>,
     /// Where datasets go, a folder each
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,

@@ -71,7 +71,7 @@ enum Command {
     Process(process::ProcessCommand),
     /// From a document to a model that learned it, in one run
     Quickstart(quickstart::QuickstartArgs),
-    /// Check a taxonomy
+    /// Draft, check and tidy the files of a taxonomy
     #[command(subcommand, arg_required_else_help = true)]
     Taxonomy(taxonomy::TaxonomyCommand),
     /// Ask a model questions

@@ -13,5 +13,7 @@ pub(crate) mod quickstart;
 pub(crate) mod serve;
 mod stop;
 pub(crate) mod taxonomy_diff;
+pub(crate) mod taxonomy_fmt;
+pub(crate) mod taxonomy_new;
 pub(crate) mod timestamp;
 pub(crate) mod train;

@@ -12,11 +12,11 @@ const MAX_LEFT_OUT: usize = 20;
 
 pub(crate) fn run(settings: &TaxonomyDiffSettings, ui: Ui) -> CommandResult {
     let ui = ui.quiet(settings.is_quiet);
-    let taxonomy = ilab_taxonomy::read(&settings.selection)?;
+    let taxonomy = ilab_taxonomy::read_with(&settings.selection, &settings.rules)?;
     if settings.is_json {
         ui.data(report(&taxonomy).to_string());
     } else {
-        tell(&taxonomy, settings.is_quiet, ui);
+        tell(&taxonomy, settings, ui);
     }
     if taxonomy.n_errors() > 0 {
         return Err(failure(&taxonomy, settings.is_json));
@@ -30,14 +30,14 @@ pub(crate) fn run(settings: &TaxonomyDiffSettings, ui: Ui) -> CommandResult {
     Ok(())
 }
 
-fn tell(taxonomy: &Taxonomy, is_quiet: bool, ui: Ui) {
+fn tell(taxonomy: &Taxonomy, settings: &TaxonomyDiffSettings, ui: Ui) {
     if taxonomy.origin == Origin::PlainFolder {
         let path = taxonomy.path.display();
         ui.status(format!(
             "{path} is in no git work tree: every file is taken"
         ));
     }
-    if !is_quiet {
+    if !settings.is_quiet {
         for file in &taxonomy.files {
             ui.data(file.relative_path.display().to_string());
         }
@@ -51,7 +51,10 @@ fn tell(taxonomy: &Taxonomy, is_quiet: bool, ui: Ui) {
         }
     }
     for file in &taxonomy.files {
-        ui.findings(&file.path, &file.text, &file.diagnostics);
+        match settings.is_for_github {
+            true => ui.annotations(&file.path, &file.diagnostics),
+            false => ui.findings(&file.path, &file.text, &file.diagnostics),
+        }
     }
     if taxonomy.files.is_empty() {
         ui.status(explanation(taxonomy));

@@ -41,6 +41,15 @@ impl Environment {
             variables: variables(strategy.home_dir()),
         })
     }
+
+    /// Whether this is a workflow of GitHub's, which shows findings beside the lines of a change.
+    pub(crate) fn is_github_workflow(&self) -> bool {
+        let is_set = |name: &str| {
+            let value = self.variables.get(name);
+            value.is_some_and(|value| !value.is_empty())
+        };
+        is_set("GITHUB_ACTIONS") && is_set("GITHUB_WORKFLOW")
+    }
 }
 
 /// A snapshot of the variables; `HOME` is there even where the system only knows it another way.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ilab_openai::client::{Budget, Frame};
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
-use ilab_taxonomy::Selection;
+use ilab_taxonomy::{LayoutRules, Selection};
 
 use crate::cli::data::GenerateArgs;
 use crate::error::{CommandError, Kind};
@@ -14,6 +14,7 @@ use crate::settings::serve::{EngineSettings, n_gpu_layers};
 use crate::commands::process::record::RecordSettings;
 use crate::settings::Invocation;
 use crate::settings::access::Access;
+use crate::settings::layout_rules::layout_rules;
 use crate::settings::named_model::named_model;
 use crate::settings::pipelines::{default_recipes, pipeline};
 use crate::settings::process::record;
@@ -67,6 +68,8 @@ impl Prices {
 #[derive(Debug)]
 pub(crate) struct GenerateSettings {
     pub(crate) selection: Selection,
+    /// Rules for the layout of its files.
+    pub(crate) rules: LayoutRules,
     pub(crate) pipeline: PipelineSource,
     /// What is mixed into the training files.
     pub(crate) recipes: DefaultRecipes,
@@ -121,32 +124,27 @@ impl GenerateSettings {
             .or(teacher_model.map(|model| model.family));
         let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
         let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
+        let budget = Budget {
+            requests_per_minute: args.requests_per_minute,
+            tokens_per_minute: args.tokens_per_minute,
+        };
         let teacher = match args.endpoint_url {
             Some(url) => TeacherSettings::Endpoint {
                 url,
                 access: Access::resolve(args.access, invocation)?,
                 model: args.model.or(named_path),
                 frame: family.as_deref().map(frame).transpose()?,
-                budget: Budget {
-                    requests_per_minute: args.requests_per_minute,
-                    tokens_per_minute: args.tokens_per_minute,
-                },
+                budget,
             },
-            None => TeacherSettings::Local(EngineSettings {
-                model_path: args
-                    .model
-                    .or(named_path)
-                    .map_or(config.teacher.model_path, PathBuf::from),
-                n_context_tokens: args
-                    .server_ctx_size
-                    .unwrap_or(config.teacher.llama_cpp.max_ctx_size),
-                n_gpu_layers: n_gpu_layers(config.teacher.llama_cpp.gpu_layers),
-                n_threads: None,
-                chat_template: None,
-            }),
+            None => local_teacher(
+                args.model.or(named_path),
+                args.server_ctx_size,
+                config.teacher,
+            ),
         };
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
+            rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
             pipeline: pipeline(args.pipeline.or(config.pipeline), &invocation.environment)?,
             recipes: default_recipes(&invocation.environment),
             teacher,
@@ -194,6 +192,21 @@ fn frame(family: &str) -> Result<Frame, CommandError> {
             format!("there is no model family `{family}`"),
             "families are `granite`, `merlinite`, `mixtral`, `mistral`, `llama` and `blank`",
         )
+    })
+}
+
+/// A GGUF file, by default the one that the configuration names.
+pub(super) fn local_teacher(
+    model: Option<String>,
+    n_context_tokens: Option<u32>,
+    config: ilab_config::Serve,
+) -> TeacherSettings {
+    TeacherSettings::Local(EngineSettings {
+        model_path: model.map_or(config.model_path, PathBuf::from),
+        n_context_tokens: n_context_tokens.unwrap_or(config.llama_cpp.max_ctx_size),
+        n_gpu_layers: n_gpu_layers(config.llama_cpp.gpu_layers),
+        n_threads: None,
+        chat_template: None,
     })
 }
 

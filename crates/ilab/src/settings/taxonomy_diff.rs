@@ -1,17 +1,21 @@
 //! `ilab taxonomy diff`.
 
-use ilab_taxonomy::Selection;
+use ilab_taxonomy::{LayoutRules, Selection};
 
-use crate::cli::taxonomy::DiffArgs;
+use crate::cli::taxonomy::{DiffArgs, MessageFormat};
 use crate::error::CommandError;
 use crate::settings::Invocation;
+use crate::settings::layout_rules::layout_rules;
 
 /// What `ilab taxonomy diff` needs.
 #[derive(Debug)]
 pub(crate) struct TaxonomyDiffSettings {
     pub(crate) selection: Selection,
+    pub(crate) rules: LayoutRules,
     /// Only problems are told.
     pub(crate) is_quiet: bool,
+    /// Findings are annotations for GitHub.
+    pub(crate) is_for_github: bool,
     /// One JSON object instead of lines.
     pub(crate) is_json: bool,
 }
@@ -23,6 +27,12 @@ impl TaxonomyDiffSettings {
         let base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         Ok(Self {
             selection: Selection::new(path, &base),
+            rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
+            is_for_github: match args.message_format {
+                MessageFormat::Auto => invocation.environment.is_github_workflow(),
+                MessageFormat::Standard => false,
+                MessageFormat::Github => true,
+            },
             is_quiet: args.quiet,
             is_json: args.json,
         })

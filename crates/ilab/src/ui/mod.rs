@@ -5,6 +5,7 @@ pub(crate) mod log;
 mod progress;
 mod question;
 pub(crate) mod table;
+mod workflow_commands;
 
 pub(crate) use progress::Progress;
 pub(crate) use question::HINT_NON_INTERACTIVE;
@@ -93,6 +94,13 @@ impl Ui {
         if !diagnostics.is_empty() {
             let drawing = findings::draw(path, text, diagnostics, self.has_colour);
             self.line("", "", &format!("{drawing}\n"));
+        }
+    }
+
+    /// The same for programs that show findings beside the lines of a change: a line each, on stdout.
+    pub(crate) fn annotations(&self, path: &Path, diagnostics: &[Diagnostic]) {
+        for line in workflow_commands::lines(path, diagnostics) {
+            self.data(line);
         }
     }
 

@@ -23,5 +23,7 @@ mod quickstart;
 mod resume;
 mod serve;
 mod taxonomy;
+mod taxonomy_fmt;
+mod taxonomy_new;
 mod teacher;
 mod train;

@@ -62,7 +62,8 @@ impl Program {
         self.show(&child.wait_with_output().unwrap())
     }
 
-    fn show(&self, output: &Output) -> String {
+    /// Shows everything that a run gave.
+    pub fn show(&self, output: &Output) -> String {
         let text = |bytes: &[u8]| self.steady(std::str::from_utf8(bytes).unwrap());
         format!(
             "exit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",

@@ -179,3 +179,118 @@ fn a_document_that_generation_would_refuse_is_drawn_at_its_pattern() {
     hint: each place above says what to change
     ");
 }
+
+#[test]
+fn a_file_of_rules_replaces_those_of_the_program() {
+    let text = SKILL.replace("created_by: me", "created_by:   me ");
+    let program = with_files(&[("compositional_skills/a/qna.yaml", &text)]);
+    program.write(
+        "rules.yaml",
+        "rules:\n  trailing-spaces: {level: error}\n  line-length: enable\n",
+    );
+    let flags = ["--taxonomy-base", "empty", "--yaml-rules", "rules.yaml"];
+    assert_snapshot!(diff(&program, &flags), @r"
+    exit code: 1
+    ----- stdout -----
+    compositional_skills/a/qna.yaml
+    ----- stderr -----
+      ⚠ `line-length` is not checked here
+       ╭─[rules.yaml:3:3]
+     2 │   trailing-spaces: {level: error}
+     3 │   line-length: enable
+       ·   ───────────
+       ╰────
+
+      × blanks at the end of 1 line
+       ╭─[[FOLDER]/taxonomy/compositional_skills/a/qna.yaml:1:17]
+     1 │ created_by:   me 
+       ·                 ─
+     2 │ task_description: rhyme
+       ╰────
+      help: remove them: `sed -i 's/[ \t]*$//' qna.yaml`
+
+    error: Reading taxonomy failed with the following error: 1 total errors found across 1 taxonomy files!
+    hint: each place above says what to change
+    ");
+    program.write(
+        "rules.yaml",
+        "extends: relaxed\nrules: {colons: {max-spaces-after: 3}, trailing-spaces: disable}\n",
+    );
+    assert_snapshot!(diff(&program, &flags), @r"
+    exit code: 0
+    ----- stdout -----
+    compositional_skills/a/qna.yaml
+    ----- stderr -----
+    Taxonomy in [FOLDER]/taxonomy is valid :)
+    ");
+}
+
+#[test]
+fn rules_that_cannot_be_followed_are_told_before_anything_is_checked() {
+    let program = with_files(&[("compositional_skills/a/qna.yaml", SKILL)]);
+    let flags = ["--taxonomy-base", "empty", "--yaml-rules", "rules.yaml"];
+    assert_snapshot!(diff(&program, &flags), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot read `rules.yaml`
+      caused by: No such file or directory (os error 2)
+    hint: check the path; a relative one starts at the current folder
+    ");
+    program.write(
+        "rules.yaml",
+        "extends: relaxed\nrules: {colons: {level: fatal}}\n",
+    );
+    assert_snapshot!(diff(&program, &flags), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: rules.yaml:2:25: `level` must be `warning` or `error`, not `fatal`
+    ");
+    let generate = program.run(&["data", "generate", "--yaml-rules", "rules.yaml"]);
+    assert_snapshot!(generate, @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: rules.yaml:2:25: `level` must be `warning` or `error`, not `fatal`
+    ");
+}
+
+#[test]
+fn in_a_workflow_of_github_findings_are_annotations() {
+    let text = SKILL.replace("So.", "42 ");
+    let program = with_files(&[("compositional_skills/a,b/qna.yaml", &text)]);
+    let path = program.path("taxonomy").display().to_string();
+    let arguments = [
+        "taxonomy",
+        "diff",
+        "--taxonomy-path",
+        &path,
+        "--taxonomy-base",
+        "empty",
+    ];
+    let diff = |flags: &[&str], variables: &[&str]| {
+        let mut command = program.command(&[&arguments[..], flags].concat());
+        command.envs(variables.iter().map(|name| (name, "true")));
+        program.show(&command.output().unwrap())
+    };
+    let told = diff(&[], &["GITHUB_ACTIONS", "GITHUB_WORKFLOW"]);
+    assert_snapshot!(told, @r#"
+    exit code: 1
+    ----- stdout -----
+    compositional_skills/a,b/qna.yaml
+    ::error file=[FOLDER]/taxonomy/compositional_skills/a%2Cb/qna.yaml,line=5,col=11::`answer` must be text, not a whole number%0Ahelp: put quotes around it: "42"
+    ::warning file=[FOLDER]/taxonomy/compositional_skills/a%2Cb/qna.yaml,line=5,col=13::blanks at the end of 1 line%0Ahelp: remove them: `sed -i 's/[ \t]*$//' qna.yaml`
+    ----- stderr -----
+    error: Reading taxonomy failed with the following error: 1 total errors found across 1 taxonomy files!
+    hint: each place above says what to change
+    "#);
+    assert_eq!(diff(&["--message-format", "github"], &[]), told);
+    let drawn = diff(&[], &["GITHUB_ACTIONS"]);
+    assert!(
+        drawn.contains("╭─[") && !drawn.contains("::error"),
+        "{drawn}"
+    );
+    let both = ["GITHUB_ACTIONS", "GITHUB_WORKFLOW"];
+    assert_eq!(diff(&["--message-format", "standard"], &both), drawn);
+}

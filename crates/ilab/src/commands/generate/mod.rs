@@ -12,12 +12,12 @@ use ilab_sdg::journal::set_aside;
 use ilab_sdg::{
     GenerateError, GenerateOptions, LeafSource, RunName, cancelled, check, generate, read_documents,
 };
-use ilab_taxonomy::{Selection, Taxonomy, TaxonomyLeaf};
+use ilab_taxonomy::{Taxonomy, TaxonomyLeaf};
 use tokio::runtime::Runtime;
 
 use self::progress::CheckProgress;
 pub(crate) use self::progress::GenerationProgress;
-use self::teacher::Teacher;
+pub(crate) use self::teacher::{Teacher, teacher};
 use crate::commands::process::record::recorded;
 use crate::commands::stop::cancel_on_signal;
 use crate::commands::timestamp;
@@ -58,7 +58,7 @@ pub(crate) fn run(settings: &GenerateSettings, ui: Ui) -> CommandResult {
 impl<'s> Session<'s> {
     /// Gets everything ready that can fail, the cheapest first.
     fn new(settings: &'s GenerateSettings, ui: Ui) -> Result<Self, CommandError> {
-        let leaves = read_leaves(&settings.selection, ui)?;
+        let leaves = read_leaves(settings, ui)?;
         let cancel = Cancel::new();
         let runtime = cancel_on_signal(&cancel)?;
         // A teacher takes a minute to load: what stops the run without one is told before.
@@ -70,7 +70,7 @@ impl<'s> Session<'s> {
         let must_answer = settings.record.log_file.is_some();
         let teacher = runtime.block_on(async {
             tokio::select! {
-                teacher = teacher::teacher(&settings.teacher, must_answer, ui) => teacher,
+                teacher = teacher(&settings.teacher, must_answer, ui) => teacher,
                 () = cancelled(&cancel) => Err(failure(GenerateError::Cancelled)),
             }
         })?;
@@ -166,8 +166,8 @@ fn failure(error: GenerateError) -> CommandError {
 }
 
 /// The leaves of a taxonomy without errors; findings are drawn.
-fn read_leaves(selection: &Selection, ui: Ui) -> Result<Vec<TaxonomyLeaf>, CommandError> {
-    let taxonomy: Taxonomy = ilab_taxonomy::read(selection)?;
+fn read_leaves(settings: &GenerateSettings, ui: Ui) -> Result<Vec<TaxonomyLeaf>, CommandError> {
+    let taxonomy: Taxonomy = ilab_taxonomy::read_with(&settings.selection, &settings.rules)?;
     for file in &taxonomy.files {
         ui.findings(&file.path, &file.text, &file.diagnostics);
     }

@@ -17,18 +17,18 @@ use crate::settings::{EngineSettings, TeacherSettings};
 use crate::ui::Ui;
 
 /// A teacher that is ready.
-pub(super) struct Teacher {
-    pub(super) completer: Arc<dyn Completer>,
-    pub(super) count_tokens: Arc<TokenCounter>,
+pub(crate) struct Teacher {
+    pub(crate) completer: Arc<dyn Completer>,
+    pub(crate) count_tokens: Arc<TokenCounter>,
     /// The longest chunk that leaves room for the prompt around it and the answer.
-    pub(super) chunk_tokens: usize,
+    pub(crate) chunk_tokens: usize,
     /// Tells models apart that have the same name.
-    pub(super) identity: Option<String>,
+    pub(crate) identity: Option<String>,
 }
 
 /// Loads the model, or finds out what the endpoint serves. `must_answer` asks also an endpoint whose model is named, which
 /// would otherwise be met with the first request only.
-pub(super) async fn teacher(
+pub(crate) async fn teacher(
     settings: &TeacherSettings,
     must_answer: bool,
     ui: Ui,
