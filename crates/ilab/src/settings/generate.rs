@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ilab_config::Generate;
 use ilab_openai::client::{ApiKey, Budget};
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
@@ -98,8 +99,6 @@ impl GenerateSettings {
         invocation: &Invocation,
     ) -> Result<Self, CommandError> {
         let config = invocation.config()?.generate;
-        let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
-        let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         let budget = Budget {
             requests_per_minute: args.requests_per_minute,
             tokens_per_minute: args.tokens_per_minute,
@@ -111,8 +110,10 @@ impl GenerateSettings {
                 model: args.model,
                 budget,
             },
-            None => local_teacher(args.model, config.teacher),
+            None => local_teacher(args.model, &config),
         };
+        let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
+        let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
             rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
@@ -152,11 +153,12 @@ impl GenerateSettings {
 }
 
 /// A GGUF file, by default the one that the configuration names.
-pub(super) fn local_teacher(model: Option<String>, config: ilab_config::Serve) -> TeacherSettings {
+pub(super) fn local_teacher(model: Option<String>, config: &Generate) -> TeacherSettings {
+    let configured = || config.teacher.model_path.clone();
     TeacherSettings::Local(EngineSettings {
-        model_path: model.map_or(config.model_path, PathBuf::from),
-        n_context_tokens: config.llama_cpp.max_ctx_size,
-        n_gpu_layers: n_gpu_layers(config.llama_cpp.gpu_layers),
+        model_path: model.map_or_else(configured, PathBuf::from),
+        n_context_tokens: config.teacher.llama_cpp.max_ctx_size,
+        n_gpu_layers: n_gpu_layers(config.teacher.llama_cpp.gpu_layers),
         n_threads: None,
         chat_template: None,
     })

@@ -41,8 +41,8 @@ impl TaxonomyNewSettings {
                 budget: Budget::default(),
             }),
             None => {
-                let config = invocation.config()?.generate.teacher;
-                Some(local_teacher(args.model, config))
+                let config = invocation.config()?.generate;
+                Some(local_teacher(args.model, &config))
             }
         };
         // The current folder may be inside the taxonomy.
