@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ilab_config::Generate;
 use ilab_openai::client::{Budget, Frame};
 use ilab_sdg::pipeline::PipelineSource;
 use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
@@ -122,8 +123,6 @@ impl GenerateSettings {
         let family = args
             .model_family
             .or(teacher_model.map(|model| model.family));
-        let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
-        let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         let budget = Budget {
             requests_per_minute: args.requests_per_minute,
             tokens_per_minute: args.tokens_per_minute,
@@ -136,12 +135,10 @@ impl GenerateSettings {
                 frame: family.as_deref().map(frame).transpose()?,
                 budget,
             },
-            None => local_teacher(
-                args.model.or(named_path),
-                args.server_ctx_size,
-                config.teacher,
-            ),
+            None => local_teacher(args.model.or(named_path), args.server_ctx_size, &config),
         };
+        let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
+        let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         Ok(Self {
             selection: Selection::new(taxonomy_path, &taxonomy_base),
             rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
@@ -199,12 +196,13 @@ fn frame(family: &str) -> Result<Frame, CommandError> {
 pub(super) fn local_teacher(
     model: Option<String>,
     n_context_tokens: Option<u32>,
-    config: ilab_config::Serve,
+    config: &Generate,
 ) -> TeacherSettings {
+    let configured = || config.teacher.model_path.clone();
     TeacherSettings::Local(EngineSettings {
-        model_path: model.map_or(config.model_path, PathBuf::from),
-        n_context_tokens: n_context_tokens.unwrap_or(config.llama_cpp.max_ctx_size),
-        n_gpu_layers: n_gpu_layers(config.llama_cpp.gpu_layers),
+        model_path: model.map_or_else(configured, PathBuf::from),
+        n_context_tokens: n_context_tokens.unwrap_or(config.teacher.llama_cpp.max_ctx_size),
+        n_gpu_layers: n_gpu_layers(config.teacher.llama_cpp.gpu_layers),
         n_threads: None,
         chat_template: None,
     })

@@ -43,8 +43,8 @@ impl TaxonomyNewSettings {
                 frame: None,
             }),
             None => {
-                let config = invocation.config()?.generate.teacher;
-                Some(local_teacher(args.model, None, config))
+                let config = invocation.config()?.generate;
+                Some(local_teacher(args.model, None, &config))
             }
         };
         // The current folder may be inside the taxonomy.

@@ -34,14 +34,12 @@ fn a_key_may_lie_in_a_file() {
         .unwrap();
     arguments[file] = "missing.txt";
     assert_snapshot!(steady(&program.run(&arguments), &teacher), @r"
-    exit code: 2
+    exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: unexpected argument 'missing.txt' found
-
-    Usage: ilab data generate [OPTIONS]
-
-    For more information, try '--help'.
+    error: cannot read `missing.txt`
+      caused by: No such file or directory (os error 2)
+    hint: check the path; a relative one starts at the current folder
     ");
 }
 
@@ -57,7 +55,7 @@ fn certificates_that_cannot_be_used_are_usage_errors() {
     exit code: 2
     ----- stdout -----
     ----- stderr -----
-    error: the client's certificate cannot be used: unexpected error: private key or certificate not found
+    error: the client's certificate cannot be used: private key or certificate not found
     hint: both files are PEM: `-----BEGIN CERTIFICATE-----`, and `-----BEGIN PRIVATE KEY-----` in its own file or the same
     ");
     assert_snapshot!(run(&["--tls-client-key", "client.pem"]), @r"
@@ -157,5 +155,11 @@ fn models_of_the_configuration_have_ids() {
     );
 
     let unknown = ["--teacher-model-id", "small"];
-    assert_snapshot!(program.run(&[&arguments(&url, "out")[..], &unknown].concat()), @"");
+    assert_snapshot!(program.run(&[&arguments(&url, "out")[..], &unknown].concat()), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the configuration lists no model with the id `small`
+    hint: there are `big`
+    ");
 }
