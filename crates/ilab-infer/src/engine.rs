@@ -202,7 +202,7 @@ impl Engine {
         let max_tokens = request.sampling.max_tokens.unwrap_or(n_left).min(n_left);
         self.send(Command::Generate {
             tokens,
-            sampling: request.sampling,
+            sampling: Box::new(request.sampling),
             form,
             seed: random_seed(),
             max_tokens,

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Answer a prompt.
     Generate {
         tokens: Vec<u32>,
-        sampling: Sampling,
+        sampling: Box<Sampling>,
         /// Of the answers, before their first token.
         form: Option<Form>,
         /// For requests without a seed of their own.

@@ -28,6 +28,7 @@ pub struct HttpCompleter {
     /// How chats are written out for an endpoint that only continues texts.
     frame: Frame,
     continues_texts_only: Arc<AtomicBool>,
+    has_chatted: Arc<AtomicBool>,
 }
 
 impl HttpCompleter {
@@ -40,6 +41,7 @@ impl HttpCompleter {
             takes_no_constraint: Arc::default(),
             frame: Frame::default(),
             continues_texts_only: Arc::default(),
+            has_chatted: Arc::default(),
         }
     }
 
@@ -181,12 +183,19 @@ impl HttpCompleter {
         }
         match self.send_as_it_is(request).await {
             // No such address, or a server whose model has no chat template.
-            Err(missing) if !self.endpoint.has_answered() && self.may_lack_chats(&missing) => {
+            Err(missing)
+                if !self.has_chatted.load(Ordering::Relaxed) && self.may_lack_chats(&missing) =>
+            {
                 let completion = self.send_as_it_is(&as_text()).await.map_err(|_| missing)?;
                 self.continues_texts_only.store(true, Ordering::Relaxed);
                 Ok(completion)
             }
-            outcome => outcome,
+            outcome => {
+                if outcome.is_ok() {
+                    self.has_chatted.store(true, Ordering::Relaxed);
+                }
+                outcome
+            }
         }
     }
 

@@ -76,10 +76,10 @@ enum Command {
     Taxonomy(taxonomy::TaxonomyCommand),
     /// Ask a model questions
     #[command(hide = true)]
-    Chat(model::ChatArgs),
+    Chat(Box<model::ChatArgs>),
     /// Generate training data from a taxonomy
     #[command(hide = true)]
-    Generate(data::GenerateArgs),
+    Generate(Box<data::GenerateArgs>),
     /// Serve a model over HTTP
     #[command(hide = true)]
     Serve(model::ServeArgs),

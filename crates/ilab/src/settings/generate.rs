@@ -16,7 +16,7 @@ use crate::commands::process::record::RecordSettings;
 use crate::settings::Invocation;
 use crate::settings::access::Access;
 use crate::settings::layout_rules::layout_rules;
-use crate::settings::named_model::named_model;
+use crate::settings::named_model;
 use crate::settings::pipelines::{default_recipes, pipeline};
 use crate::settings::process::record;
 
@@ -106,23 +106,18 @@ impl GenerateSettings {
         args: GenerateArgs,
         invocation: &Invocation,
     ) -> Result<Self, CommandError> {
-        let config = invocation.config()?;
-        let named = |id: Option<String>, general: &Option<String>| {
-            let id = id.or_else(|| general.clone());
-            id.map(|id| named_model(&config.models, &id)).transpose()
-        };
-        let student = named(args.student_model_id, &config.general.student_model_id)?;
+        let student = named_model::student(args.student_model_id, invocation)?;
         let teacher_model = match args.model {
             Some(_) => None,
-            None => named(args.teacher_model_id, &config.general.teacher_model_id)?,
+            None => named_model::teacher(args.teacher_model_id, invocation)?,
         };
-        let config = config.generate;
         let named_path = teacher_model
             .as_ref()
             .map(|model| model.path.display().to_string());
         let family = args
             .model_family
             .or(teacher_model.map(|model| model.family));
+        let config = invocation.config()?.generate;
         let budget = Budget {
             requests_per_minute: args.requests_per_minute,
             tokens_per_minute: args.tokens_per_minute,

@@ -141,12 +141,11 @@ fn models_of_the_configuration_have_ids() {
         .map(|entry| entry.path())
         .find(|path| path.is_dir())
         .unwrap();
-    let files = std::fs::read_dir(run)
+    let mut files = std::fs::read_dir(run)
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let train = files
-        .filter(|path| path.to_str().unwrap().contains("/train_"))
-        .next()
+        .find(|path| path.to_str().unwrap().contains("/train_"))
         .unwrap();
     assert!(
         std::fs::read_to_string(train)
