@@ -33,14 +33,17 @@ pub fn estimated_tokens(text: &str) -> usize {
 pub struct Chunker<'a> {
     budget: Budget<'a>,
     measure: Measure<'a>,
+    adds_up: bool,
 }
 
 impl<'a> Chunker<'a> {
     /// Cuts into chunks of that length.
     pub fn new(budget: Budget<'a>) -> Self {
+        let measure = Measure::new(budget.count);
         Self {
             budget,
-            measure: Measure::new(budget.count),
+            adds_up: measure.adds_up(),
+            measure,
         }
     }
 
@@ -72,7 +75,7 @@ impl<'a> Chunker<'a> {
             .iter()
             .map(|heading| format!("{heading}\n"))
             .collect();
-        let mut n_heading_tokens = self.measure.estimate(&headings);
+        let mut n_heading_tokens = self.measure.exact(&headings);
         if n_heading_tokens * 2 > self.budget.n_tokens {
             headings.clear();
             n_heading_tokens = 0;
@@ -81,31 +84,32 @@ impl<'a> Chunker<'a> {
         if self.fits(&whole) {
             return vec![whole];
         }
-        let cut_exactly = |piece: String| {
-            let chunk = format!("{headings}{piece}");
-            if self.fits(&chunk) {
-                return vec![chunk];
-            }
-            let exact = Exact {
-                headings: &headings,
-                measure: &self.measure,
-            };
-            let pieces = self.pieces(&piece, format, &exact, n_heading_tokens);
+        let with_headings = |pieces: Vec<String>| -> Vec<String> {
             let chunks = pieces.into_iter().map(|piece| format!("{headings}{piece}"));
             chunks.collect()
         };
-        let ruler = Ruler::new(body, &self.measure, n_heading_tokens);
-        let pieces = self.pieces(body, format, &ruler, n_heading_tokens);
-        pieces.into_iter().flat_map(cut_exactly).collect()
+        if self.adds_up {
+            let ruler = Ruler::new(body, &self.measure, n_heading_tokens);
+            let chunks = with_headings(self.pieces(body, format, &ruler, n_heading_tokens));
+            if chunks.iter().all(|chunk| self.fits(chunk)) {
+                return chunks;
+            }
+        }
+        // An estimate was too low somewhere; to cut only that piece again would leave crumbs.
+        let exact = Exact {
+            headings: &headings,
+            measure: &self.measure,
+        };
+        with_headings(self.pieces(body, format, &exact, n_heading_tokens))
     }
 
-    /// Whether a chunk is within the budget, by what the tokenizer says unless that is plain without it: an estimate is never
+    /// Whether a chunk is within the budget. The tokenizer is not asked where that is plain without it: an estimate is never
     /// wrong by half.
     fn fits(&self, chunk: &str) -> bool {
         let n_tokens = self.budget.n_tokens;
         match self.measure.estimate(chunk) {
-            estimate if estimate * 2 <= n_tokens => true,
-            estimate if estimate > n_tokens * 2 => false,
+            estimate if self.adds_up && estimate * 2 <= n_tokens => true,
+            estimate if self.adds_up && estimate > n_tokens * 2 => false,
             _ => self.measure.exact(chunk) <= n_tokens,
         }
     }

@@ -98,7 +98,7 @@ pub async fn forecast(
     cancel: &Cancel,
 ) -> Result<Forecast, GenerateError> {
     let prepared = Prepared::new(options, observer, cancel)?;
-    let journal = Journal::open(&options.output_dir)?;
+    let journal = Journal::open_if_there(&options.output_dir)?;
     let absent = Arc::new(Absent(model_id.to_owned()));
     let teacher = Teacher::new(options, absent, &journal, &(), cancel);
     let run = Run::new(&teacher, options);

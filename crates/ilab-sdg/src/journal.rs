@@ -104,11 +104,25 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Opens the journal in `folder`; where there is none, an empty one that nobody sees.
+    pub(crate) fn open_if_there(folder: &Path) -> Result<Self, JournalError> {
+        let path = folder.join(FILE_NAME);
+        match path.exists() {
+            true => Self::open(folder),
+            false => Self::of(path, Connection::open_in_memory()),
+        }
+    }
+
     /// Opens the journal in `folder`, creating both when absent.
     pub(crate) fn open(folder: &Path) -> Result<Self, JournalError> {
         io::create_dir_all(folder)?;
         let path = folder.join(FILE_NAME);
-        let connection = Connection::open(&path)
+        let connection = Connection::open(&path);
+        Self::of(path, connection)
+    }
+
+    fn of(path: PathBuf, connection: rusqlite::Result<Connection>) -> Result<Self, JournalError> {
+        let connection = connection
             .and_then(|connection| prepare(&connection).map(|is_ours| (connection, is_ours)));
         match connection {
             Ok((connection, true)) => Ok(Self {

@@ -38,6 +38,24 @@ pub(crate) fn leave_out(
     questions.retain(|_| is_kept.next().unwrap_or(true));
 }
 
+/// One in so many pieces stands for all of a long text, the same ones in each text: which they are follows from the piece.
+const SAMPLED: u64 = 4;
+
+/// For each of some long texts the first that it is more alike to than `max_similarity`; itself where there is none before it.
+pub(crate) fn groups(texts: &[&str], max_similarity: f64) -> Vec<usize> {
+    let sampled = |text: &&str| {
+        let mut pieces = pieces(text);
+        pieces.retain(|piece| piece % SAMPLED == 0);
+        pieces
+    };
+    let sets = ordered_by_rarity(texts.iter().map(sampled).collect());
+    let found = first_alike(&sets, &vec![""; texts.len()], max_similarity);
+    (0..)
+        .zip(found)
+        .map(|(index, first)| first.unwrap_or(index))
+        .collect()
+}
+
 /// For each text the first that is kept before it, has an equal context, and is more alike than `max_similarity`.
 fn near_duplicates(
     texts: &[String],
@@ -45,10 +63,15 @@ fn near_duplicates(
     max_similarity: f64,
 ) -> Vec<Option<usize>> {
     let sets = ordered_by_rarity(texts.iter().map(|text| pieces(text)).collect());
+    let contexts: Vec<&str> = contexts.iter().map(String::as_str).collect();
+    first_alike(&sets, &contexts, max_similarity)
+}
+
+fn first_alike(sets: &[Vec<u64>], contexts: &[&str], max_similarity: f64) -> Vec<Option<usize>> {
     let mut kept_by_piece: HashMap<(&str, u64), Vec<usize>> = HashMap::new();
-    let mut found = Vec::with_capacity(texts.len());
+    let mut found = Vec::with_capacity(sets.len());
     for (index, set) in sets.iter().enumerate() {
-        let context = contexts[index].as_str();
+        let context = contexts[index];
         let candidates: BTreeSet<usize> = prefix(set, max_similarity)
             .iter()
             .filter_map(|piece| kept_by_piece.get(&(context, *piece)))
@@ -145,6 +168,21 @@ mod tests {
         let texts = ["What is it? A brill.", "What is it? A brill."].map(str::to_owned);
         let contexts = ["one", "two"].map(str::to_owned);
         assert_eq!(near_duplicates(&texts, &contexts, 0.5), [None, None]);
+    }
+
+    #[test]
+    fn long_texts_are_grouped_with_their_near_copies() {
+        let text = |first: usize| -> String {
+            (first..first + 400)
+                .map(|number| format!("word{} ", number * 7919 % 1000))
+                .collect()
+        };
+        let (one, other) = (text(0), text(400));
+        let near = one.replacen("word919", "another", 1);
+        assert_eq!(
+            groups(&[&one, &other, &near, &one, "", ""], 0.7),
+            [0, 1, 0, 0, 4, 5]
+        );
     }
 
     proptest::proptest! {

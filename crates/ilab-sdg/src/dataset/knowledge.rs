@@ -11,6 +11,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::json_lines::spaced;
 use super::record::{Message, Sample, object};
+use crate::near_duplicates;
 use crate::pipeline::AuxiliaryInstructions;
 use crate::question::Generated;
 use crate::row;
@@ -20,6 +21,8 @@ const N_DOCUMENTS: usize = 4;
 
 /// How often the document with the answer is one of them.
 const ANSWER_PROBABILITY: f64 = 0.4;
+/// A document that is more alike to the one that answers may answer as well.
+const MAX_DISTRACTOR_SIMILARITY: f64 = 0.7;
 
 /// The kind of document that is no derived one.
 const UNCHANGED: &str = "base_document";
@@ -103,16 +106,10 @@ fn with_document(questions: &[Generated], purpose: &str) -> Vec<Sample> {
 
 fn among_documents(questions: &[Generated], leaf: &str, seed: u64) -> Vec<Sample> {
     let mut rng = seed::rng(seed, &format!("documents around a question of {leaf}"));
-    let mut pool: Vec<Document> = Vec::new();
-    for generated in questions {
-        let document = Document::of(generated);
-        if !pool.contains(&document) {
-            pool.push(document);
-        }
-    }
+    let pool = Pool::new(questions.iter().map(Document::of));
     let mut sample = |generated: &Generated| {
         let answer = Document::of(generated);
-        let documents = draw(&pool, &answer, &mut rng);
+        let documents = pool.draw(&answer, &mut rng);
         let context: String = documents
             .iter()
             .map(|document| format!("Document:\n{document}\n\n"))
@@ -145,24 +142,52 @@ impl Document {
     }
 }
 
-/// The documents around a question, shuffled: up to four, with or without the one that answers it. A leaf of one document
-/// has only that.
-///
-/// Differs from upstream: another form of the answer's own chunk is no distractor.
-fn draw<'pool>(pool: &'pool [Document], answer: &'pool Document, rng: &mut Rng) -> Vec<&'pool str> {
-    let distractors: Vec<&str> = pool
-        .iter()
-        .filter(|document| document.raw != answer.raw)
-        .map(|document| document.text.as_str())
-        .collect();
-    let has_answer = rng.random_bool(ANSWER_PROBABILITY) || distractors.is_empty();
-    let n_distractors = N_DOCUMENTS - usize::from(has_answer);
-    let mut documents: Vec<&str> = distractors.sample(rng, n_distractors).copied().collect();
-    if has_answer {
-        documents.push(&answer.text);
+/// The documents of a leaf, each once.
+struct Pool {
+    documents: Vec<Document>,
+    /// For each the first that it is nearly the same as, by its place.
+    groups: Vec<usize>,
+}
+
+impl Pool {
+    fn new(documents: impl Iterator<Item = Document>) -> Self {
+        let mut pool: Vec<Document> = Vec::new();
+        for document in documents {
+            if !pool.contains(&document) {
+                pool.push(document);
+            }
+        }
+        let raw: Vec<&str> = pool.iter().map(|document| document.raw.as_str()).collect();
+        Self {
+            groups: near_duplicates::groups(&raw, MAX_DISTRACTOR_SIMILARITY),
+            documents: pool,
+        }
     }
-    documents.shuffle(rng);
-    documents
+
+    /// The documents around a question, shuffled: up to four, with or without the one that answers it. A leaf of one document
+    /// has only that.
+    ///
+    /// Differs from upstream: another form of the answer's own chunk, or a near-copy of it, is no distractor.
+    fn draw<'pool>(&'pool self, answer: &'pool Document, rng: &mut Rng) -> Vec<&'pool str> {
+        let position = self
+            .documents
+            .iter()
+            .position(|document| document == answer);
+        let own_group = position.map(|position| self.groups[position]);
+        let others = self.documents.iter().zip(&self.groups);
+        let distractors: Vec<&str> = others
+            .filter(|(document, group)| document.raw != answer.raw && Some(**group) != own_group)
+            .map(|(document, _)| document.text.as_str())
+            .collect();
+        let has_answer = rng.random_bool(ANSWER_PROBABILITY) || distractors.is_empty();
+        let n_distractors = N_DOCUMENTS - usize::from(has_answer);
+        let mut documents: Vec<&str> = distractors.sample(rng, n_distractors).copied().collect();
+        if has_answer {
+            documents.push(&answer.text);
+        }
+        documents.shuffle(rng);
+        documents
+    }
 }
 
 fn document(generated: &Generated) -> String {
@@ -279,7 +304,10 @@ mod tests {
         let twins = [Document::of(&questions[0]), Document::of(&questions[2])];
         let mut rng = seed::rng(3, "test");
         for _ in 0..20 {
-            assert_eq!(draw(&twins, &twins[0], &mut rng), ["The brill."]);
+            assert_eq!(
+                Pool::new(twins.iter().cloned()).draw(&twins[0], &mut rng),
+                ["The brill."]
+            );
         }
     }
 
@@ -287,19 +315,43 @@ mod tests {
     fn the_answer_is_there_four_times_in_ten() {
         let pool: Vec<Document> = (0..9).map(|index| plain(&format!("D{index}"))).collect();
         let mut rng = seed::rng(3, "test");
+        let answer = &pool[0];
+        let pool = Pool::new(pool.iter().cloned());
         let n_with = (0..2000)
-            .filter(|_| draw(&pool, &pool[0], &mut rng).contains(&"D0"))
+            .filter(|_| pool.draw(answer, &mut rng).contains(&"D0"))
             .count();
         assert!((700..900).contains(&n_with), "{n_with}");
     }
 
     #[test]
+    fn a_near_copy_of_the_answer_is_no_distractor() {
+        let long = |first: usize| -> String {
+            let words = (first..first + 200).map(|number| format!("word{} ", number * 7919 % 1000));
+            words.collect()
+        };
+        let answer = plain(&long(0));
+        let near = plain(&long(0).replacen("word0 ", "nought ", 1));
+        let other = plain(&long(500));
+        let pool = Pool::new([answer.clone(), near.clone(), other.clone()].into_iter());
+        let mut rng = seed::rng(3, "test");
+        for _ in 0..20 {
+            let documents = pool.draw(&answer, &mut rng);
+            assert!(!documents.contains(&near.text.as_str()));
+            assert!(documents.contains(&other.text.as_str()));
+        }
+    }
+
+    #[test]
     fn few_documents_are_all_used() {
         let mut rng = seed::rng(3, "test");
-        assert_eq!(draw(&[plain("D")], &plain("D"), &mut rng), ["D"]);
+        assert_eq!(
+            Pool::new([plain("D")].into_iter()).draw(&plain("D"), &mut rng),
+            ["D"]
+        );
         let two = [plain("D"), plain("E")];
+        let pool = Pool::new(two.iter().cloned());
         for _ in 0..20 {
-            let documents = draw(&two, &two[0], &mut rng);
+            let documents = pool.draw(&two[0], &mut rng);
             assert!(documents.contains(&"E") && documents.len() <= 2);
         }
     }

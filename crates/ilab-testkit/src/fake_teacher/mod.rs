@@ -11,7 +11,7 @@ pub use wire::RecordedRequest;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub struct FakeTeacher {
 struct Shared {
     script: Box<Script>,
     requests: Mutex<Vec<RecordedRequest>>,
+    n_context_tokens: AtomicUsize,
     is_stopping: AtomicBool,
 }
 
@@ -50,6 +51,7 @@ impl FakeTeacher {
         let shared = Arc::new(Shared {
             script: Box::new(script),
             requests: Mutex::default(),
+            n_context_tokens: AtomicUsize::new(0),
             is_stopping: AtomicBool::new(false),
         });
         let acceptor = std::thread::spawn({
@@ -61,6 +63,15 @@ impl FakeTeacher {
             shared,
             acceptor: Some(acceptor),
         }
+    }
+
+    /// The same server, which tells from now on that its context has so many tokens.
+    #[must_use]
+    pub fn with_context(self, n_tokens: usize) -> Self {
+        self.shared
+            .n_context_tokens
+            .store(n_tokens, Ordering::SeqCst);
+        self
     }
 
     /// The base URL of the API, with `/v1` at its end.
@@ -120,7 +131,12 @@ fn answer(mut connection: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         return Ok(());
     };
     if request.method == "GET" && request.path.ends_with("/models") {
-        let list = json!({"object": "list", "data": [{"id": MODEL, "object": "model"}]});
+        let mut model = json!({"id": MODEL, "object": "model"});
+        match shared.n_context_tokens.load(Ordering::SeqCst) {
+            0 => {}
+            n_tokens => model["max_model_len"] = n_tokens.into(),
+        }
+        let list = json!({"object": "list", "data": [model]});
         return connection.write_all(&Reply::json(200, &list).render(&request));
     }
     shared

@@ -26,6 +26,7 @@ fn a_dry_run_counts_and_asks_nothing() {
     ");
     assert_eq!(teacher.n_requests(), 0);
 
+    assert!(!program.path("out").exists(), "nothing is left behind");
     dry.extend(["--input-price", "0.5", "--output-price", "2", "--json"]);
     let shown = program.run(&dry);
     let report = shown.lines().find(|line| line.starts_with('{')).unwrap();

@@ -162,3 +162,31 @@ fn models_of_the_configuration_have_ids() {
     hint: there are `big`
     ");
 }
+
+#[test]
+fn chunks_fit_into_half_of_the_context_that_an_endpoint_tells() {
+    let program = program();
+    let long = "The brill eats moss and fog and sleeps in a bowl of clay. ".repeat(20);
+    program.write(
+        "taxonomy/knowledge/brill/documents/brill.md",
+        format!("# Brill\n\n{long}"),
+    );
+    let teacher = FakeTeacher::start(teach).with_context(200);
+    let url = teacher.url();
+    for model in [&[][..], &["--model", "fake-teacher"]] {
+        let counted =
+            program.run(&[&arguments(&url, "out")[..], &["--dry-run", "--json"], model].concat());
+        let report: serde_json::Value = counted
+            .lines()
+            .find(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .unwrap();
+        let leaves = report["leaves"].as_array().unwrap();
+        let brill = leaves
+            .iter()
+            .find(|leaf| leaf["leaf_path"] == "knowledge->brill")
+            .unwrap();
+        // 240 words are 320 tokens by the estimate: four chunks of at most 100, each with five examples.
+        assert_eq!(brill["n_rows"], 20, "{report}");
+    }
+}

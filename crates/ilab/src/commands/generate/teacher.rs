@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ilab_base::io::{IoError, WithPath};
 use ilab_documents::chunk::{TokenCounter, estimated_tokens};
 use ilab_infer::{Batching, SpecialTokens};
-use ilab_openai::client::{Endpoint, EndpointOptions, Frame, HttpCompleter, list_models};
+use ilab_openai::client::{
+    Endpoint, EndpointOptions, Frame, HttpCompleter, RetryPolicy, list_models,
+};
 use ilab_openai::completer::{Completer, CompletionError};
 
 use super::progress::tell_retries;
@@ -15,6 +17,9 @@ use crate::commands::local_model;
 use crate::error::{CommandError, Kind};
 use crate::settings::{EngineSettings, TeacherSettings};
 use crate::ui::Ui;
+
+/// How long an endpoint whose model is named is waited for to tell how long its context is.
+const LONGEST_GLANCE: Duration = Duration::from_secs(5);
 
 /// A teacher that is ready.
 pub(crate) struct Teacher {
@@ -55,22 +60,32 @@ async fn remote_teacher(
     (frame, must_answer): (Option<Frame>, bool),
     ui: Ui,
 ) -> Result<Teacher, CommandError> {
+    let quick = EndpointOptions {
+        retry: RetryPolicy::never(),
+        silence_timeout: LONGEST_GLANCE,
+        ..options.clone()
+    };
     options.on_retry = Some(tell_retries(ui));
     let endpoint = Endpoint::new(options).map_err(CommandError::usage)?;
     let model = match model {
-        Some(model) => {
+        Some(name) => {
             if must_answer {
                 check_reachable(&endpoint).await?;
             }
-            model
+            // Not every endpoint lists its models.
+            let glance = Endpoint::new(quick).map_err(CommandError::usage)?;
+            let models = list_models(&glance).await.unwrap_or_default();
+            let found = models.into_iter().find(|model| model.id == name);
+            (name, found.and_then(|model| model.max_model_len))
         }
         None => served_model(&endpoint).await?,
     };
+    let (model, n_context_tokens) = model;
     let frame = frame.or(Frame::of_model(&model)).unwrap_or_default();
     Ok(Teacher {
         completer: Arc::new(HttpCompleter::new(endpoint, model).with_frame(frame)),
         count_tokens: Arc::new(estimated_tokens),
-        chunk_tokens: usize::MAX,
+        chunk_tokens: n_context_tokens.map_or(usize::MAX, |n_tokens| n_tokens / 2),
         identity: None,
     })
 }
@@ -106,10 +121,11 @@ async fn check_reachable(endpoint: &Endpoint) -> Result<(), CommandError> {
     }
 }
 
-/// The first model that an endpoint serves.
-async fn served_model(endpoint: &Endpoint) -> Result<String, CommandError> {
+/// The first model that an endpoint serves, with its context where that is told.
+async fn served_model(endpoint: &Endpoint) -> Result<(String, Option<usize>), CommandError> {
     let models = list_models(endpoint).await?;
-    let first = models.into_iter().next().map(|model| model.id);
+    let first = models.into_iter().next();
+    let first = first.map(|model| (model.id, model.max_model_len));
     first.ok_or_else(|| {
         CommandError::message(
             Kind::User,
