@@ -196,6 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn rules_between_slides_are_no_metadata() {
+        let text = "# One\n\nAlpha.\n\n---\n# Two\n\nBeta.\n\n---\nGamma.\n---\n\nDelta.\n";
+        let cut = cut(text, 50).join(" / ");
+        for word in ["Alpha", "Beta", "Gamma", "Delta"] {
+            assert!(cut.contains(word), "{cut}");
+        }
+        let text = "---\nNo key here.\n---\n\nText.\n";
+        assert!(self::cut(text, 50).join(" ").contains("No key here"));
+    }
+
+    #[test]
     fn long_text_is_cut_between_blocks_and_keeps_its_headings() {
         let text =
             "# Title\n\none two three four\n\nfive six seven\n\n| a | b |\n|---|---|\n| c | d |\n";

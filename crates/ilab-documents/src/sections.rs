@@ -23,11 +23,11 @@ impl Section {
 
 /// The sections of `text`, in order.
 pub(crate) fn sections(text: &str) -> Vec<Section> {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     let mut path: Vec<(HeadingLevel, String)> = Vec::new();
     let mut sections = Vec::new();
     let mut heading: Option<String> = None;
-    let mut body_start = 0;
+    let start = front_matter(text);
+    let mut body_start = start;
     // A heading inside a quote or a list belongs to the text around it.
     let mut n_open_containers = 0_usize;
     let mut close = |path: &[(HeadingLevel, String)], body: Range<usize>| {
@@ -40,9 +40,10 @@ pub(crate) fn sections(text: &str) -> Vec<Section> {
             body,
         });
     };
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&text[start..], Options::ENABLE_TABLES).into_offset_iter()
+    {
+        let range = start + range.start..start + range.end;
         match event {
-            Event::Start(Tag::MetadataBlock(_)) => body_start = range.end,
             Event::Start(Tag::BlockQuote(_) | Tag::List(_)) => n_open_containers += 1,
             Event::End(TagEnd::BlockQuote(_) | TagEnd::List(_)) => n_open_containers -= 1,
             Event::Start(Tag::Heading { level, .. }) if n_open_containers == 0 => {
@@ -71,4 +72,33 @@ pub(crate) fn sections(text: &str) -> Vec<Section> {
     }
     close(&path, body_start..text.len());
     sections
+}
+
+/// Where the text behind the keys and values begins that some editors put at the top of a file, between lines of `---`.
+///
+/// Such lines elsewhere are rules between slides and chapters.
+fn front_matter(text: &str) -> usize {
+    let Some(inside) = text.strip_prefix("---\n") else {
+        return 0;
+    };
+    let mut end = text.len() - inside.len();
+    for line in inside.split_inclusive('\n') {
+        end += line.len();
+        match line.trim_end() {
+            "---" | "..." => return end,
+            line if is_of_yaml(line) => {}
+            _ => return 0,
+        }
+    }
+    0
+}
+
+/// Whether a line may stand among keys and values: a key, an item, a comment, what is indented, or nothing.
+fn is_of_yaml(line: &str) -> bool {
+    let key = line.split(':').next().unwrap_or_default();
+    let is_key = key.len() < line.len()
+        && key
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_- .\"'".contains(c));
+    line.is_empty() || line.starts_with([' ', '\t', '#']) || line.starts_with("- ") || is_key
 }

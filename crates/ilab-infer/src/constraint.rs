@@ -14,6 +14,7 @@ use regex_automata::util::start;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
+use crate::sampler::{NonFiniteLogits, Sampler, Scratch};
 use crate::vocabulary::Vocabulary;
 
 /// The most memory that an automaton may take, in bytes, and as much again to build it. A pattern that needs more repeats something
@@ -113,8 +114,27 @@ impl Form {
         !piece.is_empty() && self.after(piece).is_some()
     }
 
+    /// Draws freely, and anew from what the form allows when that is not allowed: in all, each token as often as the model would
+    /// draw it among those that are allowed. Where the sampler leaves out unlikely tokens, those that are not allowed must not
+    /// count among the likely ones.
+    pub(crate) fn draw(
+        &self,
+        sampler: &mut Sampler,
+        logits: &[f32],
+        vocabulary: &Vocabulary,
+        scratch: &mut Scratch,
+    ) -> Result<u32, NonFiniteLogits> {
+        if sampler.draws_from_all(logits.len()) {
+            let token = sampler.draw(logits, scratch)?;
+            if self.allows(token, vocabulary) {
+                return Ok(token);
+            }
+        }
+        sampler.draw(&self.masked(logits, vocabulary), scratch)
+    }
+
     /// The logits with those of all tokens that may not come taken away.
-    pub(crate) fn masked(&self, logits: &[f32], vocabulary: &Vocabulary) -> Vec<f32> {
+    fn masked(&self, logits: &[f32], vocabulary: &Vocabulary) -> Vec<f32> {
         (0_u32..)
             .zip(logits)
             .map(|(token, logit)| match self.allows(token, vocabulary) {
@@ -166,4 +186,53 @@ fn causes(error: &dyn std::error::Error) -> String {
     lines.last().map_or(text.clone(), |line| {
         line.trim_start_matches("error: ").to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ilab_openai::completer::Sampling;
+
+    use super::*;
+
+    /// What is not allowed is half of the model's own distribution, and must not push the rest to one side.
+    #[test]
+    fn what_is_allowed_is_drawn_in_proportion() {
+        let form = Form::new(&Constraint::Regex("[ab]".to_owned())).unwrap();
+        for (pieces, forbidden) in [(["x", "a", "b"], 0), (["a", "b", "x"], 2)] {
+            let vocabulary = Vocabulary::of_pieces(&pieces);
+            let mut logits = [0.25_f32.ln(); 3];
+            logits[forbidden] = 0.5_f32.ln();
+            let mut n_drawn = [0; 3];
+            let mut sampler = Sampler::new(&Sampling::default(), 0, 7);
+            let mut scratch = Scratch::default();
+            for _ in 0..4_000 {
+                let token = form.draw(&mut sampler, &logits, &vocabulary, &mut scratch);
+                n_drawn[token.unwrap() as usize] += 1;
+            }
+            for (token, n_drawn) in n_drawn.into_iter().enumerate() {
+                let expected = if token == forbidden {
+                    0..1
+                } else {
+                    1_850..2_150
+                };
+                assert!(expected.contains(&n_drawn), "{token}: {n_drawn}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_likely_ones_are_those_of_what_is_allowed() {
+        let form = Form::new(&Constraint::Regex("[ab]".to_owned())).unwrap();
+        let vocabulary = Vocabulary::of_pieces(&["x", "a", "b"]);
+        let logits = [0.98_f32.ln(), 0.015_f32.ln(), 0.005_f32.ln()];
+        let sampling = Sampling {
+            top_p: Some(0.7),
+            ..Sampling::default()
+        };
+        let mut sampler = Sampler::new(&sampling, 0, 7);
+        for _ in 0..200 {
+            let token = form.draw(&mut sampler, &logits, &vocabulary, &mut Scratch::default());
+            assert_eq!(token.unwrap(), 1, "three quarters of what is allowed");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::answer_text::{AnswerText, Emitted};
 use crate::constraint::Form;
 use crate::delivery::Delivery;
 use crate::log_probability::{greatest_n, log_sum_exp};
-use crate::sampler::{NonFiniteLogits, Sampler, Scratch};
+use crate::sampler::{Sampler, Scratch};
 use crate::vocabulary::Vocabulary;
 
 /// The state of one choice of one request.
@@ -66,7 +66,11 @@ impl Generation {
         vocabulary: &Vocabulary,
         scratch: &mut Scratch,
     ) -> Option<u32> {
-        let token = match self.draw(logits, vocabulary, scratch) {
+        let drawn = match &self.form {
+            Some(form) => form.draw(&mut self.sampler, logits, vocabulary, scratch),
+            None => self.sampler.draw(logits, scratch),
+        };
+        let token = match drawn {
             Ok(token) => token,
             Err(error) => {
                 self.fail(CompletionError::Engine {
@@ -101,24 +105,6 @@ impl Generation {
             None
         } else {
             Some(token)
-        }
-    }
-
-    /// Draws freely, and once more from what the form allows when that is not allowed, with the same random number.
-    fn draw(
-        &mut self,
-        logits: &[f32],
-        vocabulary: &Vocabulary,
-        scratch: &mut Scratch,
-    ) -> Result<u32, NonFiniteLogits> {
-        let Some(form) = &self.form else {
-            return self.sampler.draw(logits, scratch);
-        };
-        let mut again = self.sampler.clone();
-        let token = self.sampler.draw(logits, scratch)?;
-        match form.allows(token, vocabulary) {
-            true => Ok(token),
-            false => again.draw(&form.masked(logits, vocabulary), scratch),
         }
     }
 

@@ -77,6 +77,11 @@ impl Sampler {
         Ok(token.unwrap_or(most_likely))
     }
 
+    /// Whether any token may be drawn, or always the most likely one.
+    pub(crate) fn draws_from_all(&self, n_vocab: usize) -> bool {
+        self.temperature <= 0.0 || self.top_k == 1 || self.keeps_all(n_vocab)
+    }
+
     fn keeps_all(&self, n_vocab: usize) -> bool {
         (self.top_k == 0 || self.top_k >= n_vocab) && self.top_p >= 1.0 && self.min_p <= 0.0
     }

@@ -41,6 +41,21 @@ impl Vocabulary {
         vocabulary
     }
 
+    /// Tokens of these texts, none of which ends an answer.
+    #[cfg(test)]
+    pub(crate) fn of_pieces(pieces: &[&str]) -> Self {
+        let mut vocabulary = Self {
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            ends_generation: vec![false; pieces.len()],
+        };
+        for piece in pieces {
+            vocabulary.bytes.extend_from_slice(piece.as_bytes());
+            vocabulary.ends.push(vocabulary.bytes.len());
+        }
+        vocabulary
+    }
+
     /// How many tokens there are.
     pub(crate) fn n_tokens(&self) -> usize {
         self.ends.len()

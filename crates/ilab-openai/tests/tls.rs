@@ -144,6 +144,15 @@ fn the_server_learns_who_asks() {
     ] {
         let answer = ask(&url, client(key, password)).unwrap();
         assert_eq!(answer.choices[0].text, "hello");
+        // All in one file, in either order.
+        for parts in [["client.pem", key], [key, "client.pem"]] {
+            let pem = parts.map(file).concat();
+            let mut together = client(key, password);
+            let certificate = together.client.as_mut().unwrap();
+            certificate.key = ApiKey::new(String::from_utf8(pem.clone()).unwrap());
+            certificate.certificate = pem;
+            assert_eq!(ask(&url, together).unwrap().choices[0].text, "hello");
+        }
     }
 }
 

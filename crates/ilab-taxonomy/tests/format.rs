@@ -75,8 +75,8 @@ fn what_would_change_the_meaning_is_left_and_told() {
         ),
         (
             "a: |\n  x\n  \nb: |\n  y",
-            "a: |\n  x\n\nb: |\n  y\n",
-            vec![],
+            "a: |\n  x\n\nb: |\n  y",
+            vec!["5:3 the last line has no end of line"],
         ),
     ] {
         let found = format(text, &LayoutRules::default()).unwrap();
@@ -88,6 +88,15 @@ fn what_would_change_the_meaning_is_left_and_told() {
             .collect();
         assert_eq!(told, left, "{text:?}");
     }
+}
+
+/// To PyYAML the line break would be part of the value.
+#[test]
+fn a_block_at_the_end_gets_no_line_break() {
+    for text in ["a: 1\nb: |\n  x", "b: >-\n  x\n\n  y", "- |+\n  t\n\n  "] {
+        assert_eq!(formatted(text), text);
+    }
+    assert_eq!(formatted("b: |\n  x\na: 1"), "b: |\n  x\na: 1\n");
 }
 
 #[test]

@@ -30,17 +30,21 @@ impl Frame {
         }
     }
 
-    /// The frame of a model by the first word of its name, without the folders before it.
+    /// The frame of a model by the beginning of its name, without the folders before it.
     pub fn of_model(model: &str) -> Option<Self> {
         let name = model.rsplit('/').next()?.to_ascii_lowercase();
-        let word = name
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .next()?;
         // "Meta-Llama-3.1-8B" begins with the name of a company.
-        match word {
-            "meta" => name.contains("llama").then_some(Self::Llama),
-            word => Self::of_family(word),
+        let name = name.strip_prefix("meta-").unwrap_or(&name);
+        let is_of = |family: &str| name.starts_with(family);
+        if is_of("llama") {
+            // Llama 2 wrote chats in another way.
+            let is_third = ["llama-3", "llama3", "llama_3"].into_iter().any(is_of);
+            return is_third.then_some(Self::Llama);
         }
+        ["merlinite", "granite", "mixtral", "mistral"]
+            .into_iter()
+            .find(|family| is_of(family))
+            .and_then(Self::of_family)
     }
 
     /// The chat up to where the answer begins.
@@ -85,6 +89,9 @@ mod tests {
             Frame::of_model("Meta-Llama-3.1-8B-Instruct"),
             Some(Frame::Llama)
         );
+        assert_eq!(Frame::of_model("Llama3-8B"), Some(Frame::Llama));
+        assert_eq!(Frame::of_model("granite_7b"), Some(Frame::Granite));
+        assert_eq!(Frame::of_model("llama-2-7b-chat"), None);
         assert_eq!(Frame::of_model("phi-4"), None);
         assert_eq!(Frame::of_family("qwen"), None);
     }

@@ -1,7 +1,8 @@
 //! [`Completer`] and [`Streamer`] over HTTP.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -24,7 +25,8 @@ pub struct HttpCompleter {
     endpoint: Endpoint,
     model: String,
     takes_one_choice_only: Arc<AtomicBool>,
-    takes_no_constraint: Arc<AtomicBool>,
+    /// Forms that the endpoint has refused.
+    refused_forms: Arc<Mutex<HashSet<String>>>,
     /// How chats are written out for an endpoint that only continues texts.
     frame: Frame,
     continues_texts_only: Arc<AtomicBool>,
@@ -38,7 +40,7 @@ impl HttpCompleter {
             endpoint,
             model: model.into(),
             takes_one_choice_only: Arc::default(),
-            takes_no_constraint: Arc::default(),
+            refused_forms: Arc::default(),
             frame: Frame::default(),
             continues_texts_only: Arc::default(),
             has_chatted: Arc::default(),
@@ -82,12 +84,18 @@ impl HttpCompleter {
 
     /// One request, answered with at least one choice; in any form where the endpoint knows no constraints.
     async fn complete_some(&self, request: &Request) -> Result<Completion, CompletionError> {
-        if request.sampling.constraint.is_none() {
+        let Some(constraint) = &request.sampling.constraint else {
             return self.complete_in_any_form(request).await;
-        }
+        };
+        let form = format!("{}: {}", constraint.name(), constraint.value());
+        let refused = || {
+            self.refused_forms
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         let mut free = request.clone();
         free.sampling.constraint = None;
-        if self.takes_no_constraint.load(Ordering::Relaxed) {
+        if refused().contains(&form) {
             return self.complete_in_any_form(&free).await;
         }
         match self.complete_in_any_form(request).await {
@@ -97,7 +105,10 @@ impl HttpCompleter {
                     .complete_in_any_form(&free)
                     .await
                     .map_err(|_| refusal)?;
-                self.takes_no_constraint.store(true, Ordering::Relaxed);
+                tracing::warn!(
+                    "the endpoint refuses the form {form}: it is asked without from now on"
+                );
+                refused().insert(form);
                 Ok(completion)
             }
             outcome => outcome,

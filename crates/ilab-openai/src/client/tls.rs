@@ -70,11 +70,13 @@ impl ClientCertificate {
         {
             return Err(EndpointError::OldLock);
         }
-        let Ok((EncryptedPrivateKeyInfoRef::PEM_LABEL, locked)) =
-            SecretDocument::from_pem(key.trim())
-        else {
+        let Some(block) = block(key, EncryptedPrivateKeyInfoRef::PEM_LABEL) else {
             return Ok(key.to_owned());
         };
+        let (_, locked) =
+            SecretDocument::from_pem(block).map_err(|error| EndpointError::ClientCertificate {
+                reason: error.to_string(),
+            })?;
         let Some(password) = &self.password else {
             return Err(EndpointError::LockedKey);
         };
@@ -89,4 +91,12 @@ impl ClientCertificate {
             .map_err(|_| EndpointError::WrongPassword)?;
         Ok(pem.to_string())
     }
+}
+
+/// The part of a PEM file that has this label: a file may hold the certificate as well.
+fn block<'pem>(pem: &'pem str, label: &str) -> Option<&'pem str> {
+    let start = pem.find(&format!("-----BEGIN {label}-----"))?;
+    let end = format!("-----END {label}-----");
+    let n_bytes = pem[start..].find(&end)? + end.len();
+    Some(&pem[start..start + n_bytes])
 }

@@ -46,6 +46,21 @@ pub struct SamplingFields {
     /// What a stream carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
+    /// The form of the answer by its name, as vLLM takes it from version 0.12 on.
+    #[serde(default, skip_serializing)]
+    pub structured_outputs: Option<Map<String, Value>>,
+    /// The form of the answer, as vLLM took it before.
+    #[serde(default, skip_serializing)]
+    pub guided_choice: Option<Value>,
+    /// The same, a regular expression.
+    #[serde(default, skip_serializing)]
+    pub guided_regex: Option<Value>,
+    /// The same, a JSON schema.
+    #[serde(default, skip_serializing)]
+    pub guided_json: Option<Value>,
+    /// The same, a grammar.
+    #[serde(default, skip_serializing)]
+    pub guided_grammar: Option<Value>,
     /// Anything else for a server, in a request.
     #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ilab_base::atomic;
 use ilab_base::io::{IoError, WithPath as _};
+use ilab_documents::source::Document;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -161,13 +162,22 @@ fn write_inputs(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
         for document in &leaf.documents.read {
             let name = match document.format.is_text() {
                 true => document.path.clone(),
-                false => format!("{}.md", document.path),
+                false => converted_name(&document.path, &leaf.documents.read),
             };
             let path = folder.join("documents").join(&leaf.name).join(name);
             atomic::write(path, document.text.as_bytes())?;
         }
     }
     Ok(())
+}
+
+/// What the Markdown of a document is called: no other document of the leaf has that name.
+fn converted_name(path: &str, documents: &[Document]) -> String {
+    let name = format!("{path}.md");
+    match documents.iter().any(|document| document.path == name) {
+        true => converted_name(&format!("{path}.converted"), documents),
+        false => name,
+    }
 }
 
 fn write_generated(folder: &Path, leaves: &[LeafResult]) -> Result<(), IoError> {
@@ -330,4 +340,22 @@ fn skill_record(generated: &Generated, sample: &Sample, system_prompt: &str) -> 
     );
     record.insert("unmask".to_owned(), Value::from(false));
     record
+}
+
+#[cfg(test)]
+mod tests {
+    use ilab_base::document_files::Format;
+
+    use super::*;
+
+    #[test]
+    fn the_markdown_of_a_document_has_a_name_of_its_own() {
+        let documents = ["a.pdf", "a.pdf.md", "b.docx"].map(|path| Document {
+            path: path.to_owned(),
+            format: Format::Text,
+            text: String::new(),
+        });
+        assert_eq!(converted_name("a.pdf", &documents), "a.pdf.converted.md");
+        assert_eq!(converted_name("b.docx", &documents), "b.docx.md");
+    }
 }

@@ -91,9 +91,11 @@ fn labelled(line: &str) -> Option<(Label, &str)> {
         let mark = rest.len() - text.len();
         match text.strip_prefix([':', '：']) {
             Some(text) => Some((label, text.trim_start_matches(is_decoration))),
+            // `a) the red one` and `A. Smith` are text.
             None if word.len() == 1 => {
+                let has_number = rest.starts_with(|letter: char| letter.is_ascii_digit());
                 let is_marked = rest[..mark].contains(['.', ')']);
-                is_marked.then_some((label, text))
+                (has_number && is_marked).then_some((label, text))
             }
             None => {
                 let is_alone = text.is_empty() || rest[..mark].contains([']', ')']);
@@ -142,6 +144,20 @@ mod tests {
         ] {
             assert_eq!(read(answer), expected, "{answer}");
         }
+    }
+
+    #[test]
+    fn lists_and_initials_are_part_of_an_answer() {
+        let answer = "Question: Which kinds are there?\nAnswer: Two:\na) the red one\nb) the blue one\nQuestion: Who found it?\nAnswer: It was\nA. Smith in 1901.";
+        let expected = [
+            (
+                "Which kinds are there?",
+                "Two:\na) the red one\nb) the blue one",
+            ),
+            ("Who found it?", "It was\nA. Smith in 1901."),
+        ];
+        let expected = expected.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
+        assert_eq!(read(answer), expected);
     }
 
     #[test]

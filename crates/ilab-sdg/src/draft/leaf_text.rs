@@ -75,7 +75,10 @@ impl DraftLeaf {
                 scalar(folder)
             ));
             for document in documents {
-                text.push_str(&format!("    - {}\n", scalar(&exact_pattern(document))));
+                text.push_str(&format!(
+                    "    - {}\n",
+                    name_scalar(&exact_pattern(document))
+                ));
             }
         }
         text
@@ -172,6 +175,14 @@ fn scalar(text: &str) -> String {
         true => text,
         // Texts of JSON are texts of YAML.
         false => serde_json::Value::String(text).to_string(),
+    }
+}
+
+/// A name exactly as it is, in quotes where it is not plainly that.
+fn name_scalar(name: &str) -> String {
+    match scalar(name) {
+        plain if plain == name => plain,
+        _ => serde_json::Value::String(name.to_owned()).to_string(),
     }
 }
 

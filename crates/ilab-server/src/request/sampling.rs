@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use ilab_openai::completer::Sampling;
+use ilab_openai::constraint::Constraint;
 use ilab_openai::wire::sampling::SamplingFields;
 use serde_json::Value;
 
@@ -29,8 +30,44 @@ pub(super) fn sampling(fields: &SamplingFields) -> Result<Sampling, ApiError> {
         stop: stops(&fields.stop)?,
         max_tokens: count("max_tokens", fields.max_tokens, i64::from(u32::MAX))?,
         n: count("n", fields.n, MAX_CHOICES)?.unwrap_or(1),
+        constraint: constraint(fields)?,
         ..Sampling::default()
     })
+}
+
+/// The form of the answer, by either name that it has; the engine says which forms it can see to.
+fn constraint(fields: &SamplingFields) -> Result<Option<Constraint>, ApiError> {
+    let guided = [
+        ("choice", &fields.guided_choice),
+        ("regex", &fields.guided_regex),
+        ("json", &fields.guided_json),
+        ("grammar", &fields.guided_grammar),
+    ];
+    let guided = guided
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let structured = fields.structured_outputs.iter().flatten();
+    let structured = structured.map(|(name, value)| (name.as_str(), value));
+    let mut forms = structured
+        .chain(guided)
+        .filter(|(_, value)| !value.is_null());
+    let Some((name, value)) = forms.next() else {
+        return Ok(None);
+    };
+    // A client that speaks to all versions says the same twice.
+    if forms.any(|other| other != (name, value)) {
+        let message = "an answer can have one form only";
+        return Err(ApiError::field("structured_outputs", message));
+    }
+    match Constraint::named(name, value) {
+        Some(constraint) => Ok(Some(constraint)),
+        None => Err(ApiError::field(
+            "structured_outputs",
+            format!(
+                "`{name}` is no form of an answer, or its value is none for it: there are `choice` (a list of texts) and `regex` (a text)"
+            ),
+        )),
+    }
 }
 
 /// A whole number from 1 to `most`.
@@ -103,5 +140,35 @@ pub(super) fn is_filled(value: Option<&Value>) -> bool {
         Some(Value::Array(items)) => !items.is_empty(),
         Some(Value::Object(items)) => !items.is_empty(),
         Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(body: &str) -> Result<Option<Constraint>, ApiError> {
+        let fields: SamplingFields = serde_json::from_str(body).unwrap();
+        sampling(&fields).map(|sampling| sampling.constraint)
+    }
+
+    #[test]
+    fn the_form_of_an_answer_has_two_names() {
+        let expected = Some(Constraint::Regex("YES|NO".to_owned()));
+        for body in [
+            r#"{"guided_regex": "YES|NO"}"#,
+            r#"{"structured_outputs": {"regex": "YES|NO"}}"#,
+            r#"{"structured_outputs": {"regex": "YES|NO"}, "guided_regex": "YES|NO", "guided_choice": null}"#,
+        ] {
+            assert_eq!(form(body).unwrap(), expected, "{body}");
+        }
+        assert_eq!(form("{}").unwrap(), None);
+        for body in [
+            r#"{"guided_regex": "a", "guided_choice": ["a"]}"#,
+            r#"{"guided_choice": "a"}"#,
+            r#"{"structured_outputs": {"poem": "sonnet"}}"#,
+        ] {
+            assert!(form(body).is_err(), "{body}");
+        }
     }
 }

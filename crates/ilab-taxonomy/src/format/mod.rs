@@ -163,7 +163,9 @@ fn trailing_blanks(text: &str, _: &Node, rules: &LayoutRules) -> Vec<Edit> {
         return Vec::new();
     }
     let blanks = lines::trailing(text);
+    let is_open = ends_in_block_scalar(text);
     blanks
+        .filter(|span| !(is_open && span.end == text.len()))
         .map(|span| Edit::new(span.start..span.end, ""))
         .collect()
 }
@@ -172,9 +174,37 @@ fn final_newline(text: &str, _: &Node, rules: &LayoutRules) -> Vec<Edit> {
     if rules.new_line_at_end_of_file.is_none() || text.is_empty() || text.ends_with('\n') {
         return Vec::new();
     }
+    if ends_in_block_scalar(text) {
+        return Vec::new();
+    }
     let end = match &rules.new_lines {
         Some(rule) if rule.limits == LineEnd::Windows => "\r\n",
         _ => "\n",
     };
     vec![Edit::new(text.len()..text.len(), end)]
+}
+
+/// Whether a text that lacks its last line break ends inside of a block scalar: to programs that read YAML differently, the line
+/// break would be part of the value.
+fn ends_in_block_scalar(text: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let is_header = |line: &str| {
+        let line = line.split(" #").next().unwrap_or_default().trim_end();
+        let line = line.trim_end_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-');
+        line.ends_with(['|', '>'])
+    };
+    if text.ends_with('\n') {
+        return false;
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let header = lines.iter().rposition(|line| is_header(line));
+    header.is_some_and(|header| {
+        let below = lines[header + 1..]
+            .iter()
+            .filter(|line| !line.trim().is_empty());
+        below
+            .clone()
+            .all(|line| indent(line) > indent(lines[header]))
+            || below.count() == 0
+    })
 }

@@ -334,13 +334,19 @@ mod tests {
                 "rules:\n  empty-lines: {max: x}\n",
                 2,
                 22,
-                "a whole number from 0",
+                "a whole number up to 100",
             ),
             (
                 "rules:\n  indentation: {spaces: 0}\n",
                 2,
                 25,
                 "from 1 to 16",
+            ),
+            (
+                "rules:\n  commas: {min-spaces-after: 99999999999}\n",
+                2,
+                30,
+                "up to 100",
             ),
             ("rules:\n  new-lines: {type: mac}\n", 2, 21, "`dos`"),
         ] {

@@ -17,6 +17,9 @@ pub(super) struct Written<'a> {
     pub(super) value: &'a Node,
 }
 
+/// More blanks or lines than anybody means.
+const MAX_NUMBER: i64 = 100;
+
 impl Written<'_> {
     pub(super) fn refusal(self, expected: &str) -> Box<Diagnostic> {
         let written = self.text.get(self.value.span.start..self.value.span.end);
@@ -34,19 +37,17 @@ impl Written<'_> {
     fn number(self) -> Result<Option<usize>, Box<Diagnostic>> {
         match self.value.value {
             Value::Integer(-1) => Ok(None),
-            Value::Integer(number) => usize::try_from(number)
-                .map(Some)
-                .map_err(|_| self.refusal("a number of blanks, or -1 for no limit")),
-            _ => Err(self.refusal("a number of blanks, or -1 for no limit")),
+            Value::Integer(number @ 0..=MAX_NUMBER) => Ok(usize::try_from(number).ok()),
+            _ => Err(self.refusal("a number of blanks up to 100, or -1 for no limit")),
         }
     }
 
     fn count(self) -> Result<usize, Box<Diagnostic>> {
         match self.value.value {
-            Value::Integer(number) => {
-                usize::try_from(number).map_err(|_| self.refusal("a whole number from 0"))
+            Value::Integer(number @ 0..=MAX_NUMBER) => {
+                usize::try_from(number).map_err(|_| self.refusal("a whole number up to 100"))
             }
-            _ => Err(self.refusal("a whole number from 0")),
+            _ => Err(self.refusal("a whole number up to 100")),
         }
     }
 

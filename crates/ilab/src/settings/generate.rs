@@ -114,9 +114,11 @@ impl GenerateSettings {
         let named_path = teacher_model
             .as_ref()
             .map(|model| model.path.display().to_string());
-        let family = args
-            .model_family
-            .or(teacher_model.map(|model| model.family));
+        let frame = match args.model_family {
+            Some(family) => Some(frame(&family)?),
+            // Families of the original that say nothing here are no mistake in its file.
+            None => teacher_model.and_then(|model| Frame::of_family(&model.family)),
+        };
         let config = invocation.config()?.generate;
         let budget = Budget {
             requests_per_minute: args.requests_per_minute,
@@ -127,7 +129,7 @@ impl GenerateSettings {
                 url,
                 access: Access::resolve(args.access, invocation)?,
                 model: args.model.or(named_path),
-                frame: family.as_deref().map(frame).transpose()?,
+                frame,
                 budget,
             },
             None => local_teacher(args.model.or(named_path), args.server_ctx_size, &config),

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use ilab_base::io::WithPath;
-use ilab_openai::client::Budget;
+use ilab_openai::client::{Budget, Frame};
 use ilab_taxonomy::FOLDERS;
 
 use crate::cli::taxonomy::{LeafKind, NewArgs};
 use crate::error::{CommandError, Kind};
 use crate::settings::access::Access;
 use crate::settings::generate::local_teacher;
+use crate::settings::named_model;
 use crate::settings::{Invocation, TeacherSettings};
 
 /// What a draft says until a person has said better.
@@ -33,18 +34,27 @@ pub(crate) struct TaxonomyNewSettings {
 
 impl TaxonomyNewSettings {
     pub(crate) fn resolve(args: NewArgs, invocation: &Invocation) -> Result<Self, CommandError> {
+        let named = match args.model.is_some() || args.blank {
+            true => None,
+            false => named_model::teacher(None, invocation)?,
+        };
+        let frame = named
+            .as_ref()
+            .and_then(|model| Frame::of_family(&model.family));
+        let named_path = named.map(|model| model.path.display().to_string());
+        let model = args.model.or(named_path);
         let teacher = match args.endpoint_url {
             _ if args.blank => None,
             Some(url) => Some(TeacherSettings::Endpoint {
                 url,
                 access: Access::resolve(args.access, invocation)?,
-                model: args.model,
+                model,
                 budget: Budget::default(),
-                frame: None,
+                frame,
             }),
             None => {
                 let config = invocation.config()?.generate;
-                Some(local_teacher(args.model, None, &config))
+                Some(local_teacher(model, None, &config))
             }
         };
         // The current folder may be inside the taxonomy.
