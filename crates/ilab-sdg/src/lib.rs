@@ -17,6 +17,7 @@ mod forecast;
 mod generate;
 pub mod journal;
 mod journal_error;
+mod model_prompt;
 mod near_duplicates;
 mod observer;
 pub mod pipeline;

@@ -47,6 +47,16 @@ impl Frame {
             .and_then(Self::of_family)
     }
 
+    /// What it is like, in words.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "without marks, as no family of models is named",
+            Self::Granite => "as Granite does",
+            Self::Mixtral => "as Mixtral does",
+            Self::Llama => "as Llama 3 does",
+        }
+    }
+
     /// The chat up to where the answer begins.
     pub(super) fn text(self, messages: &[ChatMessage]) -> String {
         let mut text = String::new();

@@ -198,7 +198,10 @@ impl HttpCompleter {
                 if !self.has_chatted.load(Ordering::Relaxed) && self.may_lack_chats(&missing) =>
             {
                 let completion = self.send_as_it_is(&as_text()).await.map_err(|_| missing)?;
-                self.continues_texts_only.store(true, Ordering::Relaxed);
+                if !self.continues_texts_only.swap(true, Ordering::Relaxed) {
+                    let (url, frame) = (self.endpoint.url(), self.frame.name());
+                    tracing::warn!("`{url}` only continues texts: chats are written out {frame}");
+                }
                 Ok(completion)
             }
             outcome => {

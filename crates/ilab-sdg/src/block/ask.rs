@@ -4,6 +4,7 @@ use ilab_openai::completer::{ChatMessage, Prompt, Request, Sampling};
 use serde_json::Value;
 
 use super::AnswerParser;
+use crate::model_prompt::ModelPrompt;
 use crate::prompt::{PromptError, PromptTemplate};
 use crate::row::{self, Row};
 
@@ -15,6 +16,8 @@ const MAX_ANSWERS_PER_REQUEST: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) prompts: Prompts,
+    /// What stands around each prompt, which then is no chat.
+    pub(crate) model_prompt: Option<ModelPrompt>,
     pub(crate) output_columns: Vec<String>,
     pub(crate) parser: AnswerParser,
     /// Without `n` and with the block's own seed, if it has one.
@@ -129,7 +132,14 @@ impl Ask {
             }
             _ => template.render(row),
         };
-        prompt.map(Some)
+        let Some(frame) = &self.model_prompt else {
+            return prompt.map(Some);
+        };
+        let framed = frame.around(&prompt?);
+        framed.map(Some).map_err(|source| PromptError::Render {
+            path: template.path().to_owned(),
+            source: Box::new(source),
+        })
     }
 
     /// The request for a piece; `seed` is that of the prompt's first answer.
@@ -141,7 +151,10 @@ impl Ask {
         settings: AskSettings,
     ) -> Request {
         Request {
-            prompt: Prompt::Chat(vec![ChatMessage::user(prompt)]),
+            prompt: match self.model_prompt {
+                None => Prompt::Chat(vec![ChatMessage::user(prompt)]),
+                Some(_) => Prompt::Text(prompt.to_owned()),
+            },
             sampling: Sampling {
                 n: piece.n_answers,
                 seed: Some(seed + u64::from(piece.first)),

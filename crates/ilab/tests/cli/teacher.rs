@@ -190,3 +190,40 @@ fn chunks_fit_into_half_of_the_context_that_an_endpoint_tells() {
         assert_eq!(brill["n_rows"], 20, "{report}");
     }
 }
+
+#[test]
+fn a_block_may_frame_its_prompts_itself() {
+    let program = program();
+    program.run(&["data", "pipelines", "export", "simple", "mine"]);
+    let file = "mine/knowledge.yaml";
+    let pipeline = std::fs::read_to_string(program.path(file)).unwrap();
+    let framed = pipeline.replacen(
+        "    config:\n",
+        "    config:\n      model_prompt: '<s>[INST] {{ prompt }} [/INST]'\n",
+        1,
+    );
+    assert_ne!(framed, pipeline);
+    program.write(file, framed);
+    let teacher = FakeTeacher::start(|request| match request["messages"].is_null() {
+        true => Reply::answer("What is framed? This is."),
+        false => teach(request),
+    });
+    let url = teacher.url();
+    let mut arguments = arguments(&url, "out");
+    arguments[3] = "./mine";
+    arguments.extend(["--sdg-scale-factor", "1"]);
+    let shown = program.run(&arguments);
+    assert!(shown.starts_with("exit code: 0"), "{shown}");
+    let requests = teacher.requests();
+    let texts: Vec<_> = requests
+        .iter()
+        .filter_map(|request| request.body["prompt"].as_str())
+        .collect();
+    assert_eq!(texts.len(), 15, "one for each chunk and example");
+    assert!(
+        texts
+            .iter()
+            .all(|text| text.starts_with("<s>[INST] ") && text.ends_with(" [/INST]")),
+        "{texts:?}"
+    );
+}

@@ -6,6 +6,7 @@ use ilab_openai::constraint::Constraint;
 
 use super::Block;
 use crate::block::{AnswerParser, Ask, AskMessages, NumberOfAnswers, Prompts};
+use crate::model_prompt::ModelPrompt;
 use crate::pipeline::{PipelineError, fingerprint};
 use crate::prompt::PromptTemplate;
 use crate::yaml::{Source, YamlError};
@@ -147,10 +148,16 @@ fn with_prompts(
     prompts: Prompts,
 ) -> Result<Ask, PipelineError> {
     let (source, config) = (block.source, block.config);
-    if let Some(node) = source.optional(config, "model_prompt") {
-        let message = "`model_prompt` is not supported: a prompt is sent as a chat message and the model's own template frames it";
-        return Err(source.error(node.span, message).into());
-    }
+    let model_prompt = match source.optional(config, "model_prompt") {
+        Some(node) => {
+            let template = ModelPrompt::parse(source.text(node, "model_prompt")?);
+            Some(template.map_err(|error| {
+                let message = format!("the template of `model_prompt` cannot be used: {error}");
+                source.error(node.span, message)
+            })?)
+        }
+        None => None,
+    };
     let columns_node = source.required(config, "output_cols")?;
     let output_columns = source.texts(config, "output_cols")?;
     if output_columns.is_empty() {
@@ -177,6 +184,7 @@ fn with_prompts(
     Ok(Ask {
         fingerprint: fingerprint(fingerprints.iter().map(|one| &one[..])),
         prompts,
+        model_prompt,
         output_columns,
         parser,
         sampling,

@@ -284,7 +284,9 @@ mod tests {
         insta::assert_snapshot!(check_block("LLMBlock", "config_path: prompt.yaml\n    output_cols: [a, b]"), @"k.yaml:7:18: 2 output columns but 1 pairs of tags in `FOLDER/prompt.yaml`");
         insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}gen_kwargs: {{temperatur: 1}}")), @"k.yaml:8:18: `gen_kwargs` has no key `temperatur`");
         insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}gen_kwargs: {{n: 0}}")), @"k.yaml:8:21: `n` must be a whole number from 1, not 0");
-        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}model_prompt: '<s>'")), @"k.yaml:8:19: `model_prompt` is not supported: a prompt is sent as a chat message and the model's own template frames it");
+        insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}model_prompt: '{{{{ nothing }}}}'")), @r"
+        k.yaml:8:19: the template of `model_prompt` cannot be used: undefined value: `nothing` is undefined (in model_prompt:1)
+        ");
         insta::assert_snapshot!(check_block("LLMBlock", &format!("{ask}parser_kwargs: {{parser_name: custom, parsing_pattern: '('}}")), @"k.yaml:8:59: the pattern cannot be used: Opening parenthesis without closing parenthesis, at byte 1");
         insta::assert_snapshot!(check_block("FilterByValueBlock", "filter_column: a\n    filter_value: 1\n    operation: is"), @"k.yaml:8:16: there is no operation `is`; there are eq, ne, lt, le, gt, ge, contains");
         insta::assert_snapshot!(check_block("RenameColumnsBlock", "columns_map: [a, b]"), @"k.yaml:6:18: `columns_map` must be a mapping from text to text, not a list");
