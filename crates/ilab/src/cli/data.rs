@@ -74,101 +74,111 @@ impl PipelinesCommand {
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
     /// A pipeline by its name (`ilab data pipelines list`), or its folder
-    #[arg(long, value_name = "NAME|DIR")]
+    #[arg(help_heading = "Samples", long, value_name = "NAME|DIR")]
     pub(crate) pipeline: Option<String>,
     /// Teacher: a GGUF file, or the model's name on the endpoint
-    #[arg(long, value_name = "MODEL")]
+    #[arg(help_heading = "Teacher", long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
     /// Teacher: a model of the list `models` in the configuration, by its id
-    #[arg(long, value_name = "ID", conflicts_with = "model")]
+    #[arg(
+        help_heading = "Teacher",
+        long,
+        value_name = "ID",
+        conflicts_with = "model"
+    )]
     pub(crate) teacher_model_id: Option<String>,
     /// Model that the data is for, of the same list: its system prompt goes into the samples
-    #[arg(long, value_name = "ID")]
+    #[arg(help_heading = "Samples", long, value_name = "ID")]
     pub(crate) student_model_id: Option<String>,
     /// URL of an OpenAI-compatible API that is the teacher
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = "Teacher", long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     /// Family of the model, for an endpoint that only continues texts: `granite`, `mixtral`, `llama` or `blank`
-    #[arg(long, value_name = "FAMILY")]
+    #[arg(help_heading = "Teacher", long, value_name = "FAMILY")]
     pub(crate) model_family: Option<String>,
     /// Context of a teacher in this process, in tokens
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Teacher", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) server_ctx_size: Option<u32>,
     /// Taxonomy folder, or one qna.yaml
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = "Taxonomy and documents", long, value_name = "PATH")]
     pub(crate) taxonomy_path: Option<PathBuf>,
     /// Revision to compare with; `empty` takes every file
-    #[arg(long, value_name = "REF")]
+    #[arg(help_heading = "Taxonomy and documents", long, value_name = "REF")]
     pub(crate) taxonomy_base: Option<String>,
     /// Rules for the layout of qna.yaml, a configuration file of yamllint
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Taxonomy and documents", long, value_name = "FILE")]
     pub(crate) yaml_rules: Option<PathBuf>,
     /// Where datasets go, a folder each
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Samples", long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
     /// Longest chunk of a document in words; never more than 500 tokens
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Taxonomy and documents", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunk_word_count: Option<u32>,
     /// Longest chunk of a document in tokens of the teacher, in place of words
-    #[arg(long, value_name = "N", conflicts_with = "chunk_word_count", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Taxonomy and documents", long, value_name = "N", conflicts_with = "chunk_word_count", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunk_tokens: Option<u32>,
     /// Where a section is cut, tokens that the next chunk says again
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        help_heading = "Taxonomy and documents",
+        long,
+        value_name = "N",
+        default_value_t = 0
+    )]
     pub(crate) chunk_overlap: u32,
     /// Answers for each chunk and seed example
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Samples", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sdg_scale_factor: Option<u32>,
     /// Requests that wait for an answer at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Teacher", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) num_cpus: Option<u32>,
     /// Requests that the endpoint allows in a minute
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Teacher", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) requests_per_minute: Option<u32>,
     /// Tokens that the endpoint allows in a minute, prompts and answers together
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Teacher", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tokens_per_minute: Option<u32>,
     /// Longest answer in tokens, in place of what the pipeline says
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Samples", long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_num_tokens: Option<u32>,
     /// The same seed gives the same dataset
-    #[arg(long, value_name = "N", default_value_t = 42)]
+    #[arg(help_heading = "Samples", long, value_name = "N", default_value_t = 42)]
     pub(crate) seed: u64,
     /// Tell how many requests and tokens a run would take, and ask nothing
-    #[arg(long)]
+    #[arg(help_heading = "Run", long)]
     pub(crate) dry_run: bool,
     /// With `--dry-run`: price of a million prompt tokens
-    #[arg(long, value_name = "PRICE", requires = "dry_run")]
+    #[arg(help_heading = "Run", long, value_name = "PRICE", requires = "dry_run")]
     pub(crate) input_price: Option<f64>,
     /// With `--dry-run`: price of a million answer tokens
-    #[arg(long, value_name = "PRICE", requires = "dry_run")]
+    #[arg(help_heading = "Run", long, value_name = "PRICE", requires = "dry_run")]
     pub(crate) output_price: Option<f64>,
     /// Show so many finished samples first, then ask whether to go on
-    #[arg(long, value_name = "N", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Run", long, value_name = "N", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) preview: Option<u32>,
     /// Go on even when nearly all of the first answers are unusable
-    #[arg(long)]
+    #[arg(help_heading = "Run", long)]
     pub(crate) keep_going: bool,
     /// Leave out samples more alike than this to another of their leaf: from 0 to 1, such as 0.8
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(help_heading = "Samples", long, value_name = "SHARE", value_parser = share)]
     pub(crate) max_similarity: Option<f64>,
     /// Start over: take no answers from earlier runs
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(help_heading = "Run", long, conflicts_with = "dry_run")]
     pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) ignored: IgnoredArgs,
     /// Run in the background; `ilab process` shows what becomes of it [short: -dt]
-    #[arg(long, conflicts_with_all = ["dry_run", "preview"])]
+    #[arg(help_heading = "Run", long, conflicts_with_all = ["dry_run", "preview"])]
     pub(crate) detached: bool,
     /// This is a run in the background, and its UUID
     #[arg(long, value_name = "UUID", hide = true, conflicts_with_all = ["detached", "dry_run", "preview"])]
     pub(crate) detached_run: Option<Uuid>,
     /// Say nothing but errors
-    #[arg(long)]
+    #[arg(help_heading = "Run", long)]
     pub(crate) quiet: bool,
     /// Print the result as one JSON object
-    #[arg(long)]
+    #[arg(help_heading = "Run", long)]
     pub(crate) json: bool,
 }
 
