@@ -73,7 +73,7 @@ enum Problem {
     Unreadable(String),
 }
 
-/// Converts the document `path` of `place` to Markdown. Markdown and text are handed back as they are.
+/// Converts the document `path` of `place` to Markdown; what is Markdown already is written anew.
 ///
 /// # Errors
 /// A document with a password, without text, or that is damaged.

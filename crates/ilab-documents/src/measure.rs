@@ -18,7 +18,6 @@ const ANCHOR: &str = "a";
 const LINE_ANCHOR: &str = "a\n";
 /// A language has fewer words in use; a file of random numbers has more.
 const N_WORDS_KEPT: usize = 200_000;
-
 /// A text to see whether its tokens are those of its words.
 const PROBE: &str =
     " the house near the old river is cold in winter, and nobody lives there but an owl";

@@ -19,8 +19,9 @@ pub(super) enum TaxonomyCommand {
     New(NewArgs),
 }
 
+/// Which files are looked at, and the layout that they should have.
 #[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
+pub(crate) struct SelectionArgs {
     /// Folder of the taxonomy, or one qna.yaml [config: generate.taxonomy_path]
     #[arg(long, value_name = "PATH")]
     pub(crate) taxonomy_path: Option<PathBuf>,
@@ -30,6 +31,12 @@ pub(crate) struct DiffArgs {
     /// Rules for the layout, a configuration file of yamllint; it replaces the rules of this program
     #[arg(long, value_name = "FILE")]
     pub(crate) yaml_rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// How findings are told; `auto` is `github` in a workflow of GitHub's
     #[arg(
         long,
@@ -51,15 +58,8 @@ pub(crate) struct FmtArgs {
     /// Files, or folders with all that is below; without any, the files that `ilab taxonomy diff` lists
     #[arg(value_name = "PATH", conflicts_with_all = ["taxonomy_path", "taxonomy_base"])]
     pub(crate) paths: Vec<PathBuf>,
-    /// Folder of the taxonomy, or one qna.yaml [config: generate.taxonomy_path]
-    #[arg(long, value_name = "PATH")]
-    pub(crate) taxonomy_path: Option<PathBuf>,
-    /// Git revision to compare with; `empty` takes every file [config: generate.taxonomy_base]
-    #[arg(long, value_name = "REVISION")]
-    pub(crate) taxonomy_base: Option<String>,
-    /// Rules for the layout, a configuration file of yamllint; it replaces the rules of this program
-    #[arg(long, value_name = "FILE")]
-    pub(crate) yaml_rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// Write nothing: list what would change, and fail if anything would
     #[arg(long)]
     pub(crate) check: bool,

@@ -9,16 +9,16 @@ use ilab_sdg::{CHUNK_TOKENS, DefaultRecipes, Work};
 use ilab_taxonomy::{LayoutRules, Selection};
 
 use crate::cli::data::GenerateArgs;
-use crate::error::{CommandError, Kind};
-use crate::settings::serve::{EngineSettings, n_gpu_layers};
-
 use crate::commands::process::record::RecordSettings;
+use crate::error::{CommandError, Kind};
 use crate::settings::Invocation;
 use crate::settings::access::Access;
 use crate::settings::layout_rules::layout_rules;
 use crate::settings::named_model;
 use crate::settings::pipelines::{default_recipes, pipeline};
 use crate::settings::process::record;
+use crate::settings::selection::selection;
+use crate::settings::serve::{EngineSettings, n_gpu_layers};
 
 /// Who writes the data.
 #[derive(Debug)]
@@ -134,10 +134,8 @@ impl GenerateSettings {
             },
             None => local_teacher(args.model.or(named_path), args.server_ctx_size, &config),
         };
-        let taxonomy_path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
-        let taxonomy_base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
         Ok(Self {
-            selection: Selection::new(taxonomy_path, &taxonomy_base),
+            selection: selection(args.taxonomy_path, args.taxonomy_base, invocation)?,
             rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
             pipeline: pipeline(args.pipeline.or(config.pipeline), &invocation.environment)?,
             recipes: default_recipes(&invocation.environment),

@@ -14,6 +14,7 @@ mod named_model;
 mod pipelines;
 mod process;
 mod quickstart;
+mod selection;
 mod serve;
 mod taxonomy_diff;
 mod taxonomy_fmt;

@@ -2,10 +2,11 @@
 
 use ilab_taxonomy::{LayoutRules, Selection};
 
-use crate::cli::taxonomy::{DiffArgs, MessageFormat};
+use crate::cli::taxonomy::{DiffArgs, MessageFormat, SelectionArgs};
 use crate::error::CommandError;
 use crate::settings::Invocation;
 use crate::settings::layout_rules::layout_rules;
+use crate::settings::selection::selection;
 
 /// What `ilab taxonomy diff` needs.
 #[derive(Debug)]
@@ -22,12 +23,14 @@ pub(crate) struct TaxonomyDiffSettings {
 
 impl TaxonomyDiffSettings {
     pub(crate) fn resolve(args: DiffArgs, invocation: &Invocation) -> Result<Self, CommandError> {
-        let config = invocation.config()?.generate;
-        let path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
-        let base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
+        let SelectionArgs {
+            taxonomy_path,
+            taxonomy_base,
+            yaml_rules,
+        } = args.selection;
         Ok(Self {
-            selection: Selection::new(path, &base),
-            rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
+            selection: selection(taxonomy_path, taxonomy_base, invocation)?,
+            rules: layout_rules(yaml_rules.as_deref(), invocation.ui)?,
             is_for_github: match args.message_format {
                 MessageFormat::Auto => invocation.environment.is_github_workflow(),
                 MessageFormat::Standard => false,

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use ilab_taxonomy::{LayoutRules, Selection};
 
-use crate::cli::taxonomy::FmtArgs;
+use crate::cli::taxonomy::{FmtArgs, SelectionArgs};
 use crate::error::CommandError;
 use crate::settings::Invocation;
 use crate::settings::layout_rules::layout_rules;
+use crate::settings::selection::selection;
 
 /// What `ilab taxonomy fmt` needs.
 #[derive(Debug)]
@@ -29,17 +30,19 @@ pub(crate) enum FmtFiles {
 
 impl TaxonomyFmtSettings {
     pub(crate) fn resolve(args: FmtArgs, invocation: &Invocation) -> Result<Self, CommandError> {
+        let SelectionArgs {
+            taxonomy_path,
+            taxonomy_base,
+            yaml_rules,
+        } = args.selection;
         let files = if args.paths.is_empty() {
-            let config = invocation.config()?.generate;
-            let path = args.taxonomy_path.unwrap_or(config.taxonomy_path);
-            let base = args.taxonomy_base.unwrap_or(config.taxonomy_base);
-            FmtFiles::Selected(Selection::new(path, &base))
+            FmtFiles::Selected(selection(taxonomy_path, taxonomy_base, invocation)?)
         } else {
             FmtFiles::Named(args.paths)
         };
         Ok(Self {
             files,
-            rules: layout_rules(args.yaml_rules.as_deref(), invocation.ui)?,
+            rules: layout_rules(yaml_rules.as_deref(), invocation.ui)?,
             is_check: args.check,
         })
     }

@@ -22,6 +22,7 @@ mod program;
 mod quickstart;
 mod resume;
 mod serve;
+mod silent_endpoint;
 mod taxonomy;
 mod taxonomy_fmt;
 mod taxonomy_new;

@@ -10,6 +10,7 @@ use crate::background::{GatedTeacher, REGISTRY, Run, registry, signal, wait_unti
 use crate::generate::{arguments, program};
 use crate::program::Program;
 use crate::resume::interrupt;
+use crate::silent_endpoint::SilentEndpoint;
 
 /// Follows a run; by the time it is returned it listens to signals.
 fn attached(program: &Program, run: &Run<'_>, marker: &str) -> (Child, BufReader<ChildStdout>) {
@@ -230,17 +231,9 @@ fn what_is_not_there_cannot_be_followed() {
 #[test]
 fn starting_can_be_stopped_and_leaves_nothing_running() {
     let program = program();
-    // Takes the connection and never says a word.
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    listener.set_nonblocking(true).unwrap();
-    let held = std::cell::RefCell::new(Vec::new());
-    let is_reached = || {
-        let reached = listener.accept();
-        let is_reached = reached.is_ok();
-        held.borrow_mut().extend(reached);
-        is_reached
-    };
+    let endpoint = SilentEndpoint::start();
+    let url = endpoint.url();
+    let is_reached = || endpoint.is_reached();
     let mut start = arguments(&url, "out");
     start.extend(["--detached", "--model", "named"]);
     let (code, said) = interrupt(&program, &start, "-INT", is_reached);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::generate::{arguments, program, teach};
 use crate::program::Program;
+use crate::silent_endpoint::SilentEndpoint;
 
 /// Every file of a run by its name, with the time taken out.
 fn dataset(directory: &Path) -> BTreeMap<PathBuf, String> {
@@ -225,17 +226,9 @@ fn an_interrupted_run_says_so_and_goes_on_when_it_is_run_again() {
 #[test]
 fn a_run_can_be_stopped_while_the_teacher_is_reached_and_while_documents_are_cloned() {
     let program = program();
-    // Takes the connection and never says a word.
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let held = std::cell::RefCell::new(Vec::new());
-    let is_reached = || {
-        let reached = listener.accept();
-        let is_reached = reached.is_ok();
-        held.borrow_mut().extend(reached);
-        is_reached
-    };
+    let endpoint = SilentEndpoint::start();
+    let address = endpoint.address();
+    let is_reached = || endpoint.is_reached();
     let url = format!("http://{address}/v1");
     let (code, said) = interrupt(&program, &arguments(&url, "out"), "-TERM", is_reached);
     assert_eq!(code, Some(130), "{said}");
