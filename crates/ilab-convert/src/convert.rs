@@ -48,6 +48,7 @@ pub struct Converted {
 /// Those of [`convert`] for these files.
 pub fn check(folder: &Path) -> Result<(), ConvertError> {
     let config = ModelConfig::from_dir(folder)?;
+    hyperparameters::check(&config, folder)?;
     llama3_factors(&config, &folder.join("config.json"))?;
     vocabulary::insert(&mut Metadata::new(), folder, &config)
 }
@@ -66,6 +67,7 @@ pub fn convert(
     observer: &mut dyn FnMut(&Step<'_>) -> Result<(), Cancelled>,
 ) -> Result<Converted, ConvertError> {
     let config = ModelConfig::from_dir(folder)?;
+    hyperparameters::check(&config, folder)?;
     let checkpoint = Checkpoint::open(folder)?;
     let rope_factors = llama3_factors(&config, &folder.join("config.json"))?;
     let tensors = plan_tensors(folder, &config, &checkpoint, output_type, rope_factors)?;

@@ -1,9 +1,24 @@
 //! The metadata that describes the model: name, sizes, rotary frequencies.
 
-use ilab_weights::config::ModelConfig;
+use std::path::Path;
+
+use ilab_weights::config::{ConfigError, ModelConfig};
 use ilab_weights::gguf::{Metadata, Value};
 
 use crate::output_type::OutputType;
+
+/// Refuses models whose metadata is not written yet.
+pub(crate) fn check(config: &ModelConfig, folder: &Path) -> Result<(), ConfigError> {
+    if config.model_type == "llama" {
+        return Ok(());
+    }
+    Err(ConfigError::Unsupported {
+        path: folder.join("config.json"),
+        key: "model_type",
+        value: config.model_type.clone(),
+        supported: "llama",
+    })
+}
 
 /// Writes the keys that every Llama model has.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ilab_weights::config::{ModelConfig, llama_tensors};
+use ilab_weights::config::{ModelConfig, model_tensors};
 use ilab_weights::gguf::TensorInfo;
 use ilab_weights::safetensors::{Checkpoint, CheckpointError};
 use ilab_weights::tensor_names::{is_redundant, llama_to_gguf};
@@ -68,7 +68,7 @@ pub(crate) fn plan_tensors(
     output_type: OutputType,
     rope_factors: Option<Vec<f32>>,
 ) -> Result<Vec<PlannedTensor>, ConvertError> {
-    let model_tensors = llama_tensors(config);
+    let model_tensors = model_tensors(config);
     let unknown = checkpoint.names().find(|name| {
         // Some checkpoints carry a copy of the tied embedding; the configuration says that it is one.
         let is_tied_copy = config.tie_word_embeddings && *name == "lm_head.weight";

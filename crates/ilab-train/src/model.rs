@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use ilab_kernels::attention::Heads;
 use ilab_kernels::matmul::Precision;
 use ilab_kernels::rope::RopeTable;
-use ilab_weights::config::{ModelConfig, RopeScaling, llama_tensors};
+use ilab_weights::config::{ConfigError, ModelConfig, RopeScaling, model_tensors};
 use ilab_weights::safetensors::Checkpoint;
 
 use crate::ops::{
@@ -78,6 +78,14 @@ impl Model {
     /// A configuration or weights that are missing, damaged, or of another architecture.
     pub fn from_dir(folder: &Path, max_seq_len: usize) -> Result<Self, TrainError> {
         let config = ModelConfig::from_dir(folder)?;
+        if config.model_type != "llama" {
+            return Err(TrainError::Config(ConfigError::Unsupported {
+                path: folder.join("config.json"),
+                key: "model_type",
+                value: config.model_type,
+                supported: "llama",
+            }));
+        }
         let checkpoint = Checkpoint::open(folder)?;
         Self::new(config, max_seq_len, |name, shape| {
             Ok(checkpoint.read_f32(name, shape)?)
@@ -94,7 +102,7 @@ impl Model {
         mut value: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>,
     ) -> Result<Self, TrainError> {
         let mut weights = BTreeMap::new();
-        for (name, shape) in llama_tensors(&config) {
+        for (name, shape) in model_tensors(&config) {
             let tensor = Tensor::from_vec(value(&name, &shape)?, shape, &Device::Cpu)?;
             weights.insert(name, Var::from_tensor(&tensor)?);
         }

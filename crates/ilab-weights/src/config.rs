@@ -1,9 +1,10 @@
 //! `config.json` of a Hugging Face model folder.
 //!
 //! # Source
-//! `LlamaConfig` of transformers 4.57: names, meanings and defaults.
+//! `LlamaConfig` of transformers 4.57 and its relatives: names, meanings and defaults.
 //! <https://huggingface.co/docs/transformers/v4.57.1/en/model_doc/llama#transformers.LlamaConfig>
 
+mod architecture;
 mod rope;
 mod sizes;
 
@@ -13,15 +14,16 @@ use ilab_base::io::{IoError, read_to_string};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::Value;
 
+pub use architecture::{Architecture, layer_tensors, model_tensors};
 pub use rope::RopeScaling;
 
-/// The shape of a Llama-architecture model. Fields carry the names of `config.json`; unknown keys are kept in `rest` so
+/// The shape of a model. Fields carry the names of `config.json`; unknown keys are kept in `rest` so
 /// that a checkpoint is written with everything that was read.
 // What is derived reads and writes the fields as they are; the implementations below add `rope_parameters`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct ModelConfig {
-    /// `llama`, or the name of another architecture.
+    /// `llama`, `granite` or the name of another architecture.
     pub model_type: String,
     /// Rows of the token embedding.
     pub vocab_size: usize,
@@ -36,7 +38,7 @@ pub struct ModelConfig {
     /// Key and value heads of a layer; each serves `num_attention_heads / num_key_value_heads` query heads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_key_value_heads: Option<usize>,
-    /// Width of a head; `hidden_size / num_attention_heads` when absent.
+    /// Width of a head; `hidden_size / num_attention_heads` when absent, but 128 for Qwen 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_dim: Option<usize>,
     /// Added to the mean square before the root.
@@ -144,7 +146,10 @@ impl ilab_base::hint::Hint for ConfigError {
             Self::Json { .. } | Self::Invalid { .. } => {
                 vec!["the file may be damaged: download or copy the model folder again".to_owned()]
             }
-            Self::Unsupported { .. } => vec!["use a model of the Llama architecture".to_owned()],
+            Self::Unsupported { .. } => vec![
+                "use a model of a supported architecture, such as Granite 3, Llama, Mistral or Qwen"
+                    .to_owned(),
+            ],
         }
     }
 }
@@ -170,12 +175,6 @@ impl ModelConfig {
         self.num_key_value_heads.unwrap_or(self.num_attention_heads)
     }
 
-    /// Width of a head.
-    pub fn head_dim(&self) -> usize {
-        self.head_dim
-            .unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
-    }
-
     /// The type under which rotary frequencies are stretched; `default` when they are not.
     pub fn rope_type(&self) -> &str {
         self.rope_scaling
@@ -184,70 +183,8 @@ impl ModelConfig {
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        if self.model_type != "llama" {
-            return Err(ConfigError::Unsupported {
-                path: path.to_owned(),
-                key: "model_type",
-                value: self.model_type.clone(),
-                supported: "llama",
-            });
-        }
+        architecture::check(self, path)?;
         rope::check(self, path)?;
-        self.check_activation(path)?;
-        for key in ["attention_bias", "mlp_bias"] {
-            if self.rest.get(key).and_then(Value::as_bool) == Some(true) {
-                return Err(ConfigError::Unsupported {
-                    path: path.to_owned(),
-                    key: "attention_bias, mlp_bias",
-                    value: "true".to_owned(),
-                    supported: "false",
-                });
-            }
-        }
         sizes::check(self, path)
     }
-
-    fn check_activation(&self, path: &Path) -> Result<(), ConfigError> {
-        match self.rest.get("hidden_act") {
-            None | Some(Value::Null) => Ok(()),
-            Some(Value::String(name)) if name == "silu" => Ok(()),
-            Some(other) => Err(ConfigError::Unsupported {
-                path: path.to_owned(),
-                key: "hidden_act",
-                value: other.as_str().map_or(other.to_string(), str::to_owned),
-                supported: "silu",
-            }),
-        }
-    }
-}
-
-/// Name and shape of every tensor of a Llama checkpoint, in the order of the layers. A tied output projection is absent.
-pub fn llama_tensors(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
-    let (hidden, ff) = (config.hidden_size, config.intermediate_size);
-    let q = config.num_attention_heads * config.head_dim();
-    let kv = config.n_kv_heads() * config.head_dim();
-    let mut tensors = vec![(
-        "model.embed_tokens.weight".to_owned(),
-        vec![config.vocab_size, hidden],
-    )];
-    for layer_idx in 0..config.num_hidden_layers {
-        for (name, shape) in [
-            ("input_layernorm", vec![hidden]),
-            ("self_attn.q_proj", vec![q, hidden]),
-            ("self_attn.k_proj", vec![kv, hidden]),
-            ("self_attn.v_proj", vec![kv, hidden]),
-            ("self_attn.o_proj", vec![hidden, q]),
-            ("post_attention_layernorm", vec![hidden]),
-            ("mlp.gate_proj", vec![ff, hidden]),
-            ("mlp.up_proj", vec![ff, hidden]),
-            ("mlp.down_proj", vec![hidden, ff]),
-        ] {
-            tensors.push((format!("model.layers.{layer_idx}.{name}.weight"), shape));
-        }
-    }
-    tensors.push(("model.norm.weight".to_owned(), vec![hidden]));
-    if !config.tie_word_embeddings {
-        tensors.push(("lm_head.weight".to_owned(), vec![config.vocab_size, hidden]));
-    }
-    tensors
 }

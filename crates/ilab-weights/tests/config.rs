@@ -145,3 +145,105 @@ fn absurd_sizes_are_refused_with_their_limit() {
         assert_eq!(refused(changes), expected);
     }
 }
+
+#[test]
+fn architectures_differ_where_their_configurations_say_so() {
+    let of = |changes: Value| read(&config(changes)).unwrap().architecture();
+    let llama = of(json!({"embedding_multiplier": 12.0}));
+    assert_eq!(llama.embedding_multiplier, 1.0);
+    assert!((llama.attention_scale - 1.0 / 32f64.sqrt()).abs() < 1e-12);
+    assert_eq!(
+        (
+            llama.has_query_key_value_bias,
+            llama.has_head_norms,
+            llama.sliding_window
+        ),
+        (false, false, None)
+    );
+
+    let granite = of(json!({
+        "model_type": "granite", "embedding_multiplier": 12.0, "attention_multiplier": 0.0078125,
+        "residual_multiplier": 0.22, "logits_scaling": 16.0
+    }));
+    assert_eq!(granite.embedding_multiplier, 12.0);
+    assert_eq!(granite.attention_scale, 0.007_812_5);
+    assert_eq!(granite.residual_multiplier, 0.22);
+    assert_eq!(granite.logits_divisor, 16.0);
+
+    assert_eq!(
+        of(json!({"model_type": "mistral"})).sliding_window,
+        Some(4096)
+    );
+    assert_eq!(
+        of(json!({"model_type": "mistral", "sliding_window": 7})).sliding_window,
+        Some(7)
+    );
+    assert!(of(json!({"model_type": "qwen2"})).has_query_key_value_bias);
+    assert!(of(json!({"model_type": "qwen3"})).has_head_norms);
+    let wide = read(&config(json!({"model_type": "qwen3", "head_dim": null}))).unwrap();
+    assert_eq!(wide.head_dim(), 128);
+}
+
+#[test]
+fn tensors_of_an_architecture_are_named() {
+    let names = |model_type: &str| -> Vec<String> {
+        let config = read(&config(json!({"model_type": model_type}))).unwrap();
+        let tensors = ilab_weights::config::model_tensors(&config);
+        tensors
+            .into_iter()
+            .map(|(name, shape)| format!("{name} {shape:?}"))
+            .collect()
+    };
+    let plain = names("llama");
+    assert_eq!(plain.len(), 11);
+    let added = |model_type| -> Vec<String> {
+        names(model_type)
+            .into_iter()
+            .filter(|name| !plain.contains(name))
+            .collect()
+    };
+    assert_eq!(added("granite"), [""; 0]);
+    assert_eq!(
+        added("qwen2"),
+        [
+            "model.layers.0.self_attn.q_proj.bias [128]",
+            "model.layers.0.self_attn.k_proj.bias [128]",
+            "model.layers.0.self_attn.v_proj.bias [128]"
+        ]
+    );
+    assert_eq!(
+        added("qwen3"),
+        [
+            "model.layers.0.self_attn.q_norm.weight [32]",
+            "model.layers.0.self_attn.k_norm.weight [32]"
+        ]
+    );
+}
+
+#[test]
+fn what_an_architecture_would_compute_otherwise_is_refused() {
+    for (changes, expected) in [
+        (
+            json!({"model_type": "mamba"}),
+            "`model_type` is `mamba`; supported: llama, mistral, granite, qwen2, qwen3",
+        ),
+        (
+            json!({"model_type": "qwen2", "use_sliding_window": true}),
+            "`use_sliding_window` is `true`; supported: false",
+        ),
+        (
+            json!({"model_type": "granite", "logits_scaling": 0.0}),
+            "`logits_scaling` is 0.0, expected a finite number above 0",
+        ),
+        (
+            json!({"model_type": "granite", "residual_multiplier": "x"}),
+            "`residual_multiplier` is \"x\", expected a finite number above 0",
+        ),
+        (
+            json!({"model_type": "mistral", "sliding_window": 0}),
+            "`sliding_window` is 0, expected a number above 0, or null",
+        ),
+    ] {
+        assert_eq!(refused(changes), expected);
+    }
+}

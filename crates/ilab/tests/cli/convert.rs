@@ -123,8 +123,8 @@ fn what_is_not_a_llama_is_refused_before_anything_is_written() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: `tiny/config.json`: `model_type` is `mamba`; supported: llama
-    hint: use a model of the Llama architecture
+    error: `tiny/config.json`: `model_type` is `mamba`; supported: llama, mistral, granite, qwen2, qwen3
+    hint: use a model of a supported architecture, such as Granite 3, Llama, Mistral or Qwen
     ");
     program.write("tiny/config.json", &config);
 
