@@ -4,11 +4,13 @@
 //! the tests beside it. Axis letters: `N` rows (tokens of all packed segments), `C` width of the residual stream,
 //! `H` query heads, `K` key/value heads, `D` width of a head, `V` vocabulary.
 
+pub mod adafactor;
 pub mod adamw;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
 pub mod cross_entropy;
+pub mod eight_bit;
 pub mod exponential;
 pub mod matmul;
 pub mod muon;

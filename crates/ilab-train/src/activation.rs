@@ -1,0 +1,67 @@
+//! Values kept from the forward pass for the backward pass, in the precision in which products read them.
+
+use std::borrow::Cow;
+
+use half::bf16;
+use ilab_kernels::matmul::Precision;
+use ilab_kernels::matrix::{Factor, View};
+use ilab_kernels::narrow::{narrow, widen};
+
+use crate::workspace::Workspace;
+
+/// A kept `[rows, columns]`.
+#[derive(Debug)]
+pub(crate) enum Activation {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+}
+
+impl Activation {
+    /// Keeps values; products in bf16 round them anyway, so that nothing is lost to these.
+    pub(crate) fn keep(values: Vec<f32>, precision: Precision, work: &mut Workspace) -> Self {
+        match precision {
+            Precision::F32 => Self::F32(values),
+            Precision::Bf16 => {
+                let mut kept = work.take_bf16(values.len());
+                narrow(&values, &mut kept);
+                work.give(values);
+                Self::Bf16(kept)
+            }
+        }
+    }
+
+    /// The values as f32.
+    pub(crate) fn values(&self, work: &mut Workspace) -> Cow<'_, [f32]> {
+        match self {
+            Self::F32(values) => Cow::Borrowed(values),
+            Self::Bf16(values) => {
+                let mut wide = work.take(values.len());
+                widen(values, &mut wide);
+                Cow::Owned(wide)
+            }
+        }
+    }
+
+    /// The values for a product.
+    pub(crate) fn factor(&self, columns: usize) -> Factor<'_> {
+        match self {
+            Self::F32(values) => Factor::F32(View::dense(values, values.len() / columns, columns)),
+            Self::Bf16(values) => Factor::bf16(values, values.len() / columns, columns),
+        }
+    }
+
+    /// Hands the buffer back.
+    pub(crate) fn free(self, work: &mut Workspace) {
+        match self {
+            Self::F32(values) => work.give(values),
+            Self::Bf16(values) => work.give_bf16(values),
+        }
+    }
+}
+
+/// Hands back what [`Activation::values`] made.
+pub(crate) fn free(values: Cow<'_, [f32]>, work: &mut Workspace) {
+    if let Cow::Owned(values) = values {
+        work.give(values);
+    }
+}

@@ -1,0 +1,444 @@
+//! One decoder layer, forward and backward.
+//!
+//! The backward pass needs `q`, `k`, `v`, the attention's result, the stream between the two halves, and `gate` and `up`;
+//! what is cheap beside a product (norms, rotation of normalised heads, the gate) is computed again. With
+//! [`Keep::Input`] the whole layer is computed again, and only its input is kept.
+
+use ilab_kernels::attention::{self, Heads, Inputs};
+use ilab_kernels::matmul::Precision;
+use ilab_kernels::residual;
+use ilab_kernels::rms_norm::{rms_norm, rms_norm_backward};
+use ilab_kernels::rope::{RopeTable, Turn, rope};
+use ilab_kernels::swiglu::{swiglu, swiglu_backward};
+use ilab_kernels::matrix::{Factor, View};
+
+use crate::activation::{Activation, free};
+use crate::linear::{Linear, Pass};
+use crate::packing::Batch;
+use crate::parameter::Parameter;
+use crate::workspace::Workspace;
+
+/// What is kept of a layer's forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub enum Keep {
+    /// All that the backward pass needs: faster.
+    Activations,
+    /// The input, from which the layer is computed again: smaller.
+    Input,
+}
+
+/// The weights of a layer.
+///
+/// # Shape
+/// Norms `[C]`, `q: [H · D, C]`, `k` and `v: [K · D, C]`, `o: [C, H · D]`, `gate` and `up: [F, C]`, `down: [C, F]`.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) input_norm: Parameter,
+    pub(crate) q: Linear,
+    pub(crate) k: Linear,
+    pub(crate) v: Linear,
+    pub(crate) o: Linear,
+    /// Norms `[D]` of each head of queries and keys.
+    pub(crate) head_norms: Option<HeadNorms>,
+    pub(crate) post_attention_norm: Parameter,
+    pub(crate) gate: Linear,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+}
+
+/// Norms of the heads.
+#[derive(Debug)]
+pub(crate) struct HeadNorms {
+    pub(crate) q: Parameter,
+    pub(crate) k: Parameter,
+}
+
+/// What a layer is beside its weights: the same for all layers of a model.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerShape {
+    pub(crate) heads: Heads,
+    pub(crate) eps: f32,
+    /// Factor on `q · k`.
+    pub(crate) attention_scale: f32,
+    /// Factor on what is added to the stream.
+    pub(crate) residual_multiplier: f32,
+    pub(crate) sliding_window: Option<usize>,
+}
+
+/// One pass over one batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) shape: &'a LayerShape,
+    pub(crate) batch: &'a Batch,
+    pub(crate) rope_table: &'a RopeTable,
+    pub(crate) pass: Pass,
+}
+
+/// What the backward pass needs; rows are those of the batch.
+#[derive(Debug)]
+pub(crate) enum Saved {
+    Input(Vec<f32>),
+    Activations(Box<Activations>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Activations {
+    x: Vec<f32>,
+    /// Rotated, or as projected where heads are normalised.
+    q: Activation,
+    k: Activation,
+    v: Activation,
+    attended: Activation,
+    middle: Vec<f32>,
+    gate: Activation,
+    up: Activation,
+}
+
+impl Context<'_> {
+    fn precision(&self) -> Precision {
+        self.pass.precision
+    }
+
+    fn turn(&self, x: &mut [f32], turn: Turn) {
+        rope(x, &self.batch.positions, self.rope_table, turn);
+    }
+
+    fn inputs<'b>(&self, q: &'b [f32], k: &'b [f32], v: &'b [f32]) -> Inputs<'b> {
+        Inputs {
+            q,
+            k,
+            v,
+            scale: self.shape.attention_scale,
+            window: self.shape.sliding_window,
+            precision: self.precision(),
+        }
+    }
+}
+
+fn rows(values: &[f32], columns: usize) -> Factor<'_> {
+    Factor::F32(View::dense(values, values.len() / columns, columns))
+}
+
+impl Layer {
+    /// The layer's result and what its backward pass needs.
+    pub(crate) fn forward(
+        &self,
+        x: Vec<f32>,
+        keep: Keep,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) -> (Vec<f32>, Saved) {
+        let (y, activations) = self.activations(x, context, work);
+        let saved = match keep {
+            Keep::Activations => Saved::Activations(Box::new(activations)),
+            Keep::Input => Saved::Input(activations.into_input(work)),
+        };
+        (y, saved)
+    }
+
+    /// The layer's result alone.
+    pub(crate) fn infer(&self, x: Vec<f32>, context: Context<'_>, work: &mut Workspace) -> Vec<f32> {
+        let (y, activations) = self.activations(x, context, work);
+        let x = activations.into_input(work);
+        work.give(x);
+        y
+    }
+
+    fn activations(
+        &self,
+        x: Vec<f32>,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) -> (Vec<f32>, Activations) {
+        let (pass, multiplier) = (context.pass, context.shape.residual_multiplier);
+        let mut normed = work.take(x.len());
+        rms_norm(&mut normed, &x, self.input_norm.as_slice(), context.shape.eps);
+        let input = rows(&normed, self.input_norm.len());
+        let mut q = self.q.forward(input, pass, work);
+        let mut k = self.k.forward(input, pass, work);
+        let v = self.v.forward(input, pass, work);
+        work.give(normed);
+        let projected = self.rotate(&mut q, &mut k, context, work);
+        let mut attended = work.take(q.len());
+        attention::attention(
+            &mut attended,
+            context.inputs(&q, &k, &v),
+            context.shape.heads,
+            &context.batch.segments,
+        );
+        let (q, k) = match projected {
+            None => (q, k),
+            Some((projected_q, projected_k)) => {
+                work.give(q);
+                work.give(k);
+                (projected_q, projected_k)
+            }
+        };
+        let mut middle = work.take(x.len());
+        middle.copy_from_slice(&x);
+        let [_, width] = self.o.sizes();
+        let attended_rows = rows(&attended, width);
+        self.o.add(attended_rows, &mut middle, 1.0, multiplier, pass, work);
+
+        let mut normed = work.take(x.len());
+        rms_norm(&mut normed, &middle, self.post_attention_norm.as_slice(), context.shape.eps);
+        let input = rows(&normed, self.post_attention_norm.len());
+        let gate = self.gate.forward(input, pass, work);
+        let up = self.up.forward(input, pass, work);
+        work.give(normed);
+        let mut gated = work.take(gate.len());
+        swiglu(&mut gated, &gate, &up);
+        let mut y = work.take(x.len());
+        y.copy_from_slice(&middle);
+        let [_, width] = self.down.sizes();
+        self.down.add(rows(&gated, width), &mut y, 1.0, multiplier, pass, work);
+        work.give(gated);
+
+        let mut keep = |values| Activation::keep(values, pass.precision, work);
+        let activations = Activations {
+            x,
+            q: keep(q),
+            k: keep(k),
+            v: keep(v),
+            attended: keep(attended),
+            middle,
+            gate: keep(gate),
+            up: keep(up),
+        };
+        (y, activations)
+    }
+
+    /// Normalises heads where the model does, and rotates. What was projected comes back where it is lost otherwise.
+    fn rotate(
+        &self,
+        q: &mut [f32],
+        k: &mut [f32],
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) -> Option<(Vec<f32>, Vec<f32>)> {
+        let projected = self.head_norms.as_ref().map(|norms| {
+            let eps = context.shape.eps;
+            let mut normalise = |x: &mut [f32], norm: &Parameter| {
+                let mut projected = work.take(x.len());
+                projected.copy_from_slice(x);
+                rms_norm(x, &projected, norm.as_slice(), eps);
+                projected
+            };
+            (normalise(q, &norms.q), normalise(k, &norms.k))
+        });
+        context.turn(q, Turn::Forward);
+        context.turn(k, Turn::Forward);
+        projected
+    }
+
+    /// Adds the gradients of what is trained; turns the gradient of the result into that of the input.
+    pub(crate) fn backward(
+        &mut self,
+        saved: Saved,
+        dy: &mut Vec<f32>,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) {
+        let saved = match saved {
+            Saved::Activations(saved) => *saved,
+            Saved::Input(x) => {
+                let (y, saved) = self.activations(x, context, work);
+                work.give(y);
+                saved
+            }
+        };
+        let Activations {
+            x,
+            q,
+            k,
+            v,
+            attended,
+            middle,
+            gate,
+            up,
+        } = saved;
+        self.feed_forward_backward(&middle, gate, up, dy, context, work);
+        work.give(middle);
+        self.attention_backward(&x, [q, k, v, attended], dy, context, work);
+        work.give(x);
+    }
+
+    /// From the gradient of the layer's result to that of the stream between the halves.
+    fn feed_forward_backward(
+        &mut self,
+        middle: &[f32],
+        gate: Activation,
+        up: Activation,
+        dy: &mut Vec<f32>,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) {
+        let (pass, multiplier) = (context.pass, context.shape.residual_multiplier);
+        let (kept_gate, kept_up) = (gate, up);
+        let (gate, up) = (kept_gate.values(work), kept_up.values(work));
+        let n = gate.len();
+        let [_, width] = self.down.sizes();
+        let mut gated = work.take(n);
+        swiglu(&mut gated, &gate, &up);
+        let mut dgated = work.take_zeroed(n);
+        self.down
+            .backward(rows(&gated, width), dy, &mut dgated, multiplier, pass, work);
+        let (mut dgate, mut dup) = (gated, work.take(n));
+        swiglu_backward(&mut dgate, &mut dup, &gate, &up, &dgated);
+        work.give(dgated);
+        free(gate, work);
+        free(up, work);
+        kept_gate.free(work);
+        kept_up.free(work);
+
+        let mut normed = work.take(middle.len());
+        let eps = context.shape.eps;
+        rms_norm(&mut normed, middle, self.post_attention_norm.as_slice(), eps);
+        let mut dnormed = work.take_zeroed(middle.len());
+        let input = rows(&normed, self.post_attention_norm.len());
+        self.gate.backward(input, &dgate, &mut dnormed, 1.0, pass, work);
+        self.up.backward(input, &dup, &mut dnormed, 1.0, pass, work);
+        work.give(dgate);
+        work.give(dup);
+        norm_backward(&mut self.post_attention_norm, middle, dnormed, normed, dy, eps, work);
+    }
+
+    /// From the gradient of the stream between the halves to that of the layer's input.
+    fn attention_backward(
+        &mut self,
+        x: &[f32],
+        kept: [Activation; 4],
+        dy: &mut Vec<f32>,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) {
+        let (pass, multiplier) = (context.pass, context.shape.residual_multiplier);
+        let eps = context.shape.eps;
+        let [kept_q, kept_k, kept_v, attended] = kept;
+        let [_, width] = self.o.sizes();
+        let mut dattended = {
+            let n = dy.len() / self.input_norm.len() * width;
+            work.take_zeroed(n)
+        };
+        self.o
+            .backward(attended.factor(width), dy, &mut dattended, multiplier, pass, work);
+        attended.free(work);
+
+        let (mut q, mut k) = (kept_q.values(work), kept_k.values(work));
+        let v = kept_v.values(work);
+        let projected = match &self.head_norms {
+            None => None,
+            Some(_) => self.rotate(q.to_mut(), k.to_mut(), context, work),
+        };
+        let (mut dq, mut dk, mut dv) =
+            (work.take(q.len()), work.take(k.len()), work.take(v.len()));
+        attention::attention_backward(
+            attention::Gradients {
+                dq: &mut dq,
+                dk: &mut dk,
+                dv: &mut dv,
+            },
+            context.inputs(&q, &k, &v),
+            &dattended,
+            context.shape.heads,
+            &context.batch.segments,
+        );
+        work.give(dattended);
+        for values in [q, k, v] {
+            free(values, work);
+        }
+        for kept in [kept_q, kept_k, kept_v] {
+            kept.free(work);
+        }
+        context.turn(&mut dq, Turn::Backward);
+        context.turn(&mut dk, Turn::Backward);
+        if let (Some(norms), Some((q, k))) = (&mut self.head_norms, projected) {
+            dq = head_norm_backward(&mut norms.q, q, dq, eps, work);
+            dk = head_norm_backward(&mut norms.k, k, dk, eps, work);
+        }
+
+        let mut normed = work.take(x.len());
+        rms_norm(&mut normed, x, self.input_norm.as_slice(), eps);
+        let mut dnormed = work.take_zeroed(x.len());
+        let input = rows(&normed, self.input_norm.len());
+        self.q.backward(input, &dq, &mut dnormed, 1.0, pass, work);
+        self.k.backward(input, &dk, &mut dnormed, 1.0, pass, work);
+        self.v.backward(input, &dv, &mut dnormed, 1.0, pass, work);
+        for gradient in [dq, dk, dv] {
+            work.give(gradient);
+        }
+        norm_backward(&mut self.input_norm, x, dnormed, normed, dy, eps, work);
+    }
+
+    fn linears(&self) -> [&Linear; 7] {
+        [
+            &self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down,
+        ]
+    }
+
+    /// All weights.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        let norms = [&self.input_norm, &self.post_attention_norm];
+        let head_norms = self.head_norms.iter().flat_map(|norms| [&norms.q, &norms.k]);
+        let linears = self.linears().into_iter().flat_map(Linear::parameters);
+        norms.into_iter().chain(head_norms).chain(linears)
+    }
+
+    /// All weights, to be changed.
+    pub(crate) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
+        let norms = [&mut self.input_norm, &mut self.post_attention_norm];
+        let head_norms = self.head_norms.iter_mut();
+        let head_norms = head_norms.flat_map(|norms| [&mut norms.q, &mut norms.k]);
+        let linears = [
+            &mut self.q, &mut self.k, &mut self.v, &mut self.o, &mut self.gate, &mut self.up,
+            &mut self.down,
+        ];
+        let linears = linears.into_iter().flat_map(Linear::parameters_mut);
+        norms.into_iter().chain(head_norms).chain(linears)
+    }
+}
+
+impl Activations {
+    /// Frees all but the input.
+    fn into_input(self, work: &mut Workspace) -> Vec<f32> {
+        for kept in [self.q, self.k, self.v, self.attended, self.gate, self.up] {
+            kept.free(work);
+        }
+        work.give(self.middle);
+        self.x
+    }
+}
+
+/// Adds to `dy` what the branch behind a norm contributes; frees both buffers.
+fn norm_backward(
+    norm: &mut Parameter,
+    x: &[f32],
+    dnormed: Vec<f32>,
+    normed: Vec<f32>,
+    dy: &mut [f32],
+    eps: f32,
+    work: &mut Workspace,
+) {
+    let mut dx = normed;
+    let (weight, gradient) = norm.split();
+    rms_norm_backward(&mut dx, gradient, x, as_f32(weight), &dnormed, eps);
+    residual::add(dy, &dx);
+    work.give(dx);
+    work.give(dnormed);
+}
+
+/// The gradient before the norm of heads from that behind it; frees what was projected.
+fn head_norm_backward(
+    norm: &mut Parameter,
+    projected: Vec<f32>,
+    dnormed: Vec<f32>,
+    eps: f32,
+    work: &mut Workspace,
+) -> Vec<f32> {
+    let mut dx = work.take(projected.len());
+    let (weight, gradient) = norm.split();
+    rms_norm_backward(&mut dx, gradient, &projected, as_f32(weight), &dnormed, eps);
+    work.give(projected);
+    work.give(dnormed);
+    dx
+}
