@@ -4,64 +4,74 @@
 use rayon::prelude::*;
 
 use crate::exponential::exp;
-use crate::matmul::{Precision, Threads, View};
+use crate::factor::Factor;
+use crate::matmul::{Precision, Threads};
 use crate::simd::{maximum, sum, widest};
 
 /// Rows whose logits are held at one time.
 const ROWS_PER_CHUNK: usize = 512;
 
-/// Loss and gradients of [`linear_cross_entropy`], not yet divided by the number of tokens.
+/// Factors around the loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scales {
+    /// On every logit, before the softmax.
+    pub logit: f32,
+    /// On both gradients: one over the tokens of a step makes them those of the mean.
+    pub gradient: f32,
+}
+
+/// What [`linear_cross_entropy`] returns.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LossAndGradients {
+pub struct LossAndGradient {
     /// Sum of `-ln p(target)` over the learned rows.
     pub loss_sum: f64,
     /// How many rows are learned.
     pub n_learned: usize,
-    /// Gradient of `loss_sum` by `hidden`, `[N, C]`.
+    /// Gradient of `scales.gradient · loss_sum` by `hidden`, `[N, C]`.
     pub dhidden: Vec<f32>,
-    /// Gradient of `loss_sum` by `weight`, `[V, C]`.
-    pub dweight: Vec<f32>,
 }
 
-/// `Σ -ln softmax(hidden · weightᵀ)[target]` over the rows that have a target, with both gradients.
+/// `Σ -ln softmax(scale · hidden · weightᵀ)[target]` over the rows that have a target, with its gradients.
+///
+/// The gradient by `weight` is added to `dweight` where there is one.
 ///
 /// # Shape
-/// `hidden: [N, C]`, `weight: [V, C]`, `targets: [N]`, each `None` (not learned) or below `V`.
+/// `hidden: [N, C]`, `weight: [V, C]`, `dweight: [V, C]`, `targets: [N]`, each `None` (not learned) or below `V`.
 ///
 /// # Panics
 /// When a target is not below `V` or the shapes do not fit.
 pub fn linear_cross_entropy(
     hidden: &[f32],
-    weight: &[f32],
+    weight: Factor<'_>,
     targets: &[Option<u32>],
-    c: usize,
+    scales: Scales,
     precision: Precision,
-) -> LossAndGradients {
-    let v = weight.len() / c;
+    mut dweight: Option<&mut [f32]>,
+) -> LossAndGradient {
+    let (v, c) = (weight.n_rows(), weight.n_columns());
+    assert_eq!(hidden.len(), targets.len() * c, "a target a row");
     let learned: Vec<(usize, usize)> = targets
         .iter()
         .enumerate()
         .filter_map(|(row, target)| target.map(|target| (row, target as usize)))
         .collect();
-    let mut result = LossAndGradients {
+    let mut result = LossAndGradient {
         loss_sum: 0.0,
         n_learned: learned.len(),
         dhidden: vec![0.0; hidden.len()],
-        dweight: vec![0.0; weight.len()],
     };
-    let weight = View::dense(weight, v, c);
     for chunk in learned.chunks(ROWS_PER_CHUNK) {
         let rows: Vec<f32> = chunk
             .iter()
             .flat_map(|(row, _)| &hidden[row * c..(row + 1) * c])
             .copied()
             .collect();
-        let rows = View::dense(&rows, chunk.len(), c);
+        let rows = Factor::dense(&rows, chunk.len(), c);
         let mut logits = vec![0.0; chunk.len() * v];
         precision.matmul(
             &mut logits,
             0.0,
-            1.0,
+            scales.logit,
             rows,
             weight.transposed(),
             Threads::All,
@@ -72,20 +82,23 @@ pub fn linear_cross_entropy(
             .map(|(logits, (_, target))| widest(|| softmax_minus_one_hot(logits, *target)))
             .collect();
         result.loss_sum += losses.iter().sum::<f64>();
-        let dlogits = View::dense(&logits, chunk.len(), v);
+        let dlogits = Factor::dense(&logits, chunk.len(), v);
+        let scale = scales.logit * scales.gradient;
         let mut dhidden = vec![0.0; chunk.len() * c];
-        precision.matmul(&mut dhidden, 0.0, 1.0, dlogits, weight, Threads::All);
+        precision.matmul(&mut dhidden, 0.0, scale, dlogits, weight, Threads::All);
         for ((row, _), gradient) in chunk.iter().zip(dhidden.chunks_exact(c)) {
             result.dhidden[row * c..(row + 1) * c].copy_from_slice(gradient);
         }
-        precision.matmul(
-            &mut result.dweight,
-            1.0,
-            1.0,
-            dlogits.transposed(),
-            rows,
-            Threads::All,
-        );
+        if let Some(dweight) = dweight.as_deref_mut() {
+            precision.matmul(
+                dweight,
+                1.0,
+                scale,
+                dlogits.transposed(),
+                rows,
+                Threads::All,
+            );
+        }
     }
     result
 }
@@ -125,35 +138,58 @@ mod tests {
                 let Some(target) = target else { continue };
                 let logit = |o: usize| -> f64 {
                     (0..c)
-                        .map(|i| f64::from(hidden[row * c + i] * weight[o * c + i]))
+                        .map(|i| 0.5 * f64::from(hidden[row * c + i] * weight[o * c + i]))
                         .sum()
                 };
                 loss += (0..v).map(|o| logit(o).exp()).sum::<f64>().ln() - logit(*target as usize);
             }
             loss
         };
-        let found = linear_cross_entropy(&hidden, &weight, &targets, c, Precision::F32);
+        let scales = Scales {
+            logit: 0.5,
+            gradient: 0.25,
+        };
+        let factor = Factor::dense(&weight, v, c);
+        let mut dweight = vec![1.0; v * c];
+        let found = linear_cross_entropy(
+            &hidden,
+            factor,
+            &targets,
+            scales,
+            Precision::F32,
+            Some(&mut dweight),
+        );
         assert_eq!(found.n_learned, 6);
         assert!((found.loss_sum - naive(&hidden, &weight)).abs() < 1e-4);
-        check_gradient(&hidden, &found.dhidden, |hidden| naive(hidden, &weight));
-        check_gradient(&weight, &found.dweight, |weight| naive(&hidden, weight));
+        check_gradient(&hidden, &found.dhidden, |hidden| {
+            0.25 * naive(hidden, &weight)
+        });
+        dweight.iter_mut().for_each(|gradient| *gradient -= 1.0);
+        check_gradient(&weight, &dweight, |weight| 0.25 * naive(&hidden, weight));
+        let frozen = linear_cross_entropy(&hidden, factor, &targets, scales, Precision::F32, None);
+        assert_eq!(frozen, found);
     }
 
     #[test]
     fn rows_without_a_target_have_no_gradient() {
+        let mut dweight = [0.0; 8];
         let found = linear_cross_entropy(
             &values(6, 1),
-            &values(8, 2),
+            Factor::dense(&values(8, 2), 4, 2),
             &[None, None, None],
-            2,
+            Scales {
+                logit: 1.0,
+                gradient: 1.0,
+            },
             Precision::F32,
+            Some(&mut dweight),
         );
         assert_eq!((found.loss_sum, found.n_learned), (0.0, 0));
         assert!(
             found
                 .dhidden
                 .iter()
-                .chain(&found.dweight)
+                .chain(&dweight)
                 .all(|gradient| *gradient == 0.0)
         );
     }

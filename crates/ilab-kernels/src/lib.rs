@@ -7,16 +7,23 @@
 pub mod adafactor;
 pub mod adamw;
 pub mod attention;
-#[cfg(target_arch = "x86_64")]
-mod bf16;
+pub mod bias;
 pub mod cross_entropy;
 pub mod eight_bit;
 pub mod exponential;
+pub mod factor;
+pub mod linear;
 pub mod matmul;
+pub mod matrix;
 pub mod muon;
+pub mod nf4;
+mod product;
+pub mod q8;
 pub mod residual;
 pub mod rms_norm;
 pub mod rope;
+pub mod rounding;
+mod scratch;
 mod simd;
 pub mod swiglu;
 
