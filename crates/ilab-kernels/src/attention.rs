@@ -175,10 +175,24 @@ impl Block {
 /// # Panics
 /// When the shapes do not fit.
 pub fn attention(inputs: Inputs<'_>, heads: Heads, segments: &[usize]) -> Vec<f32> {
+    let mut out = vec![0.0; inputs.q.n_rows() * heads.n_query * heads.width];
+    attention_into(&mut out, inputs, heads, segments);
+    out
+}
+
+/// [`attention`] into a buffer, whatever that holds.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn attention_into(out: &mut [f32], inputs: Inputs<'_>, heads: Heads, segments: &[usize]) {
     inputs.check(heads, segments);
     let width = heads.n_query * heads.width;
-    let mut out = vec![0.0; inputs.q.n_rows() * width];
-    let target = Target::dense(&mut out, width);
+    assert_eq!(
+        out.len(),
+        inputs.q.n_rows() * width,
+        "a row of {width} a query"
+    );
+    let target = Target::dense(out, width);
     heads.tasks(segments).into_par_iter().for_each(|task| {
         for query_head in heads.query_heads(task) {
             for block in Block::of_head(&inputs, task, query_head) {
@@ -203,7 +217,6 @@ pub fn attention(inputs: Inputs<'_>, heads: Heads, segments: &[usize]) -> Vec<f3
             }
         }
     });
-    out
 }
 
 /// Attention weights of the queries of a block on its keys; zero where a query does not see the key.
@@ -271,7 +284,6 @@ pub fn attention_backward(
     heads: Heads,
     segments: &[usize],
 ) -> Gradients {
-    inputs.check(heads, segments);
     let n = inputs.q.n_rows();
     let (width, kv_width) = (heads.n_query * heads.width, heads.n_kv * heads.width);
     let mut gradients = Gradients {
@@ -279,10 +291,43 @@ pub fn attention_backward(
         dk: vec![0.0; n * kv_width],
         dv: vec![0.0; n * kv_width],
     };
+    attention_backward_into(
+        [&mut gradients.dq, &mut gradients.dk, &mut gradients.dv],
+        inputs,
+        dout,
+        heads,
+        segments,
+    );
+    gradients
+}
+
+/// [`attention_backward`] into buffers for the gradients by queries, keys and values, whatever these hold.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn attention_backward_into(
+    [dq, dk, dv]: [&mut [f32]; 3],
+    inputs: Inputs<'_>,
+    dout: Factor<'_>,
+    heads: Heads,
+    segments: &[usize],
+) {
+    inputs.check(heads, segments);
+    let (width, kv_width) = (heads.n_query * heads.width, heads.n_kv * heads.width);
+    let n = inputs.q.n_rows();
+    let sizes = [dq.len(), dk.len(), dv.len()];
+    assert_eq!(
+        sizes,
+        [n * width, n * kv_width, n * kv_width],
+        "gradients of {n} rows"
+    );
+    // Queries are set, keys and values added up over the queries that see them.
+    dk.fill(0.0);
+    dv.fill(0.0);
     let targets = Targets {
-        dq: Target::dense(&mut gradients.dq, width),
-        dk: Target::dense(&mut gradients.dk, kv_width),
-        dv: Target::dense(&mut gradients.dv, kv_width),
+        dq: Target::dense(dq, width),
+        dk: Target::dense(dk, kv_width),
+        dv: Target::dense(dv, kv_width),
     };
     heads.tasks(segments).into_par_iter().for_each(|task| {
         for query_head in heads.query_heads(task) {
@@ -291,7 +336,6 @@ pub fn attention_backward(
             }
         }
     });
-    gradients
 }
 
 /// Where the gradients of all heads go.

@@ -50,22 +50,14 @@ pub fn linear_cross_entropy(
 ) -> LossAndGradient {
     let (v, c) = (weight.n_rows(), weight.n_columns());
     assert_eq!(hidden.len(), targets.len() * c, "a target a row");
-    let learned: Vec<(usize, usize)> = targets
-        .iter()
-        .enumerate()
-        .filter_map(|(row, target)| target.map(|target| (row, target as usize)))
-        .collect();
+    let learned = learned(targets);
     let mut result = LossAndGradient {
         loss_sum: 0.0,
         n_learned: learned.len(),
         dhidden: vec![0.0; hidden.len()],
     };
     for chunk in learned.chunks(ROWS_PER_CHUNK) {
-        let rows: Vec<f32> = chunk
-            .iter()
-            .flat_map(|(row, _)| &hidden[row * c..(row + 1) * c])
-            .copied()
-            .collect();
+        let rows = gathered(hidden, chunk, c);
         let rows = Factor::dense(&rows, chunk.len(), c);
         let mut logits = vec![0.0; chunk.len() * v];
         precision.matmul(
@@ -101,6 +93,48 @@ pub fn linear_cross_entropy(
         }
     }
     result
+}
+
+/// The loss alone; shapes and panics as for [`linear_cross_entropy`].
+pub fn cross_entropy_loss(
+    hidden: &[f32],
+    weight: Factor<'_>,
+    targets: &[Option<u32>],
+    logit_scale: f32,
+    precision: Precision,
+) -> f64 {
+    let (v, c) = (weight.n_rows(), weight.n_columns());
+    assert_eq!(hidden.len(), targets.len() * c, "a target a row");
+    let mut loss_sum = 0.0;
+    for chunk in learned(targets).chunks(ROWS_PER_CHUNK) {
+        let rows = gathered(hidden, chunk, c);
+        let rows = Factor::dense(&rows, chunk.len(), c);
+        let mut logits = vec![0.0; chunk.len() * v];
+        let weight = weight.transposed();
+        precision.matmul(&mut logits, 0.0, logit_scale, rows, weight, Threads::All);
+        let losses: Vec<f64> = logits
+            .par_chunks_exact_mut(v)
+            .zip(chunk)
+            .map(|(logits, (_, target))| widest(|| softmax_minus_one_hot(logits, *target)))
+            .collect();
+        loss_sum += losses.iter().sum::<f64>();
+    }
+    loss_sum
+}
+
+/// Row and target of the rows that are learned.
+fn learned(targets: &[Option<u32>]) -> Vec<(usize, usize)> {
+    let rows = targets.iter().enumerate();
+    rows.filter_map(|(row, target)| target.map(|target| (row, target as usize)))
+        .collect()
+}
+
+/// The learned rows, one after the other.
+fn gathered(hidden: &[f32], chunk: &[(usize, usize)], c: usize) -> Vec<f32> {
+    let rows = chunk
+        .iter()
+        .flat_map(|(row, _)| &hidden[row * c..(row + 1) * c]);
+    rows.copied().collect()
 }
 
 /// Turns logits into `softmax - one_hot(target)`, their gradient, and returns `-ln softmax[target]`.

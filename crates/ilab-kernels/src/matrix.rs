@@ -159,13 +159,22 @@ impl Factor<'_> {
 
     /// All numbers in f32, row after row as they are stored.
     pub fn to_f32(self) -> Vec<f32> {
+        let mut values = vec![0.0; self.n_stored_rows() * self.n_stored_columns()];
+        self.read_into(&mut values);
+        values
+    }
+
+    /// All numbers in f32, row after row as they are stored, into a buffer.
+    ///
+    /// # Panics
+    /// When the buffer has another size.
+    pub fn read_into(self, values: &mut [f32]) {
         let (n_rows, n_columns) = (self.n_stored_rows(), self.n_stored_columns());
-        let mut values = vec![0.0; n_rows * n_columns];
+        assert_eq!(values.len(), n_rows * n_columns, "[{n_rows}, {n_columns}]");
         values
             .par_chunks_mut(n_columns.max(1))
             .enumerate()
             .for_each(|(row, out)| self.read_row(row, out));
-        values
     }
 }
 

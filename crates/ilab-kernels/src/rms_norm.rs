@@ -13,8 +13,18 @@ use crate::simd::{sum, widest};
 /// # Shape
 /// `x: [N, C]`, `weight: [C]`, result `[N, C]`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
-    let c = weight.len();
     let mut y = vec![0.0; x.len()];
+    rms_norm_into(&mut y, x, weight, eps);
+    y
+}
+
+/// [`rms_norm`] into a buffer, whatever that holds.
+///
+/// # Panics
+/// When the buffer has another size.
+pub fn rms_norm_into(y: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
+    let c = weight.len();
+    assert_eq!(y.len(), x.len(), "y and x");
     y.par_chunks_mut(c * ROWS_PER_TASK)
         .zip(x.par_chunks(c * ROWS_PER_TASK))
         .for_each(|(y, x)| {
@@ -27,7 +37,6 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
                 }
             });
         });
-    y
 }
 
 /// Gradient of [`rms_norm`] by `x`; that by `weight` is added to `dweight` where there is one.

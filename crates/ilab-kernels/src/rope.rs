@@ -50,10 +50,19 @@ pub enum Turn {
 /// When a position lies outside the table.
 pub fn rope(x: &[f32], positions: &[u32], table: &RopeTable, turn: Turn) -> Vec<f32> {
     let mut y = x.to_vec();
+    rope_in_place(&mut y, positions, table, turn);
+    y
+}
+
+/// [`rope`] where it stands.
+///
+/// # Panics
+/// When a position lies outside of the table.
+pub fn rope_in_place(y: &mut [f32], positions: &[u32], table: &RopeTable, turn: Turn) {
     if positions.is_empty() {
-        return y;
+        return;
     }
-    let (width, half) = (x.len() / positions.len(), table.half);
+    let (width, half) = (y.len() / positions.len(), table.half);
     let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
     y.par_chunks_mut(width * ROWS_PER_TASK)
         .zip(positions.par_chunks(ROWS_PER_TASK))
@@ -75,7 +84,6 @@ pub fn rope(x: &[f32], positions: &[u32], table: &RopeTable, turn: Turn) -> Vec<
                 }
             });
         });
-    y
 }
 
 #[cfg(test)]

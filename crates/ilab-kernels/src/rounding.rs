@@ -11,6 +11,16 @@ const ELEMENTS_PER_TASK: usize = 1 << 15;
 /// Rounds to nearest, ties to even; NaN stays NaN.
 pub fn to_bf16(values: &[f32]) -> Vec<bf16> {
     let mut rounded = vec![bf16::ZERO; values.len()];
+    to_bf16_into(&mut rounded, values);
+    rounded
+}
+
+/// [`to_bf16`] into a buffer, whatever that holds.
+///
+/// # Panics
+/// When the buffer has another size.
+pub fn to_bf16_into(rounded: &mut [bf16], values: &[f32]) {
+    assert_eq!(rounded.len(), values.len(), "as many numbers");
     rounded
         .par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(values.par_chunks(ELEMENTS_PER_TASK))
@@ -21,12 +31,21 @@ pub fn to_bf16(values: &[f32]) -> Vec<bf16> {
                 }
             });
         });
-    rounded
 }
 
 /// Widens; exact.
 pub fn to_f32(values: &[bf16]) -> Vec<f32> {
     let mut widened = vec![0.0; values.len()];
+    to_f32_into(&mut widened, values);
+    widened
+}
+
+/// [`to_f32`] into a buffer, whatever that holds.
+///
+/// # Panics
+/// When the buffer has another size.
+pub fn to_f32_into(widened: &mut [f32], values: &[bf16]) {
+    assert_eq!(widened.len(), values.len(), "as many numbers");
     widened
         .par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(values.par_chunks(ELEMENTS_PER_TASK))
@@ -37,7 +56,6 @@ pub fn to_f32(values: &[bf16]) -> Vec<f32> {
                 }
             });
         });
-    widened
 }
 
 /// The bf16 nearest to a number.

@@ -1,11 +1,9 @@
 //! Values kept from the forward pass for the backward pass, in the precision in which products read them.
 
-use std::borrow::Cow;
-
 use half::bf16;
+use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::Precision;
-use ilab_kernels::matrix::{Factor, View};
-use ilab_kernels::narrow::{narrow, widen};
+use ilab_kernels::rounding::{to_bf16_into, to_f32_into};
 
 use crate::workspace::Workspace;
 
@@ -23,21 +21,22 @@ impl Activation {
             Precision::F32 => Self::F32(values),
             Precision::Bf16 => {
                 let mut kept = work.take_bf16(values.len());
-                narrow(&values, &mut kept);
+                to_bf16_into(&mut kept, &values);
                 work.give(values);
                 Self::Bf16(kept)
             }
         }
     }
 
-    /// The values as f32.
-    pub(crate) fn values(&self, work: &mut Workspace) -> Cow<'_, [f32]> {
+    /// The values as f32; what was kept is freed.
+    pub(crate) fn into_f32(self, work: &mut Workspace) -> Vec<f32> {
         match self {
-            Self::F32(values) => Cow::Borrowed(values),
+            Self::F32(values) => values,
             Self::Bf16(values) => {
                 let mut wide = work.take(values.len());
-                widen(values, &mut wide);
-                Cow::Owned(wide)
+                to_f32_into(&mut wide, &values);
+                work.give_bf16(values);
+                wide
             }
         }
     }
@@ -45,8 +44,8 @@ impl Activation {
     /// The values for a product.
     pub(crate) fn factor(&self, columns: usize) -> Factor<'_> {
         match self {
-            Self::F32(values) => Factor::F32(View::dense(values, values.len() / columns, columns)),
-            Self::Bf16(values) => Factor::bf16(values, values.len() / columns, columns),
+            Self::F32(values) => Factor::dense(values, values.len() / columns, columns),
+            Self::Bf16(values) => Factor::dense_bf16(values, values.len() / columns, columns),
         }
     }
 
@@ -56,12 +55,5 @@ impl Activation {
             Self::F32(values) => work.give(values),
             Self::Bf16(values) => work.give_bf16(values),
         }
-    }
-}
-
-/// Hands back what [`Activation::values`] made.
-pub(crate) fn free(values: Cow<'_, [f32]>, work: &mut Workspace) {
-    if let Cow::Owned(values) = values {
-        work.give(values);
     }
 }

@@ -4,8 +4,8 @@
 //! Hu et al. 2021, section 4.1: <https://arxiv.org/abs/2106.09685>; dropout on the input as in PEFT 0.18.
 
 use ilab_base::seed;
+use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::{Precision, Threads};
-use ilab_kernels::matrix::{Factor, View};
 use rand::RngExt;
 
 use crate::parameter::Parameter;
@@ -51,7 +51,10 @@ impl Adapter {
 
     /// How the two matrices of a module are called in PEFT's files, without the prefix that these have.
     pub(crate) fn names(module: &str) -> (String, String) {
-        (format!("{module}.lora_A.weight"), format!("{module}.lora_B.weight"))
+        (
+            format!("{module}.lora_A.weight"),
+            format!("{module}.lora_B.weight"),
+        )
     }
 
     fn rank(&self) -> usize {
@@ -72,7 +75,7 @@ impl Adapter {
         let input = dropped.as_ref().map_or(x, |dropped| dropped.factor());
         let narrow = self.narrowed(input, precision, work);
         let n = x.n_rows();
-        let narrow_view = Factor::F32(View::dense(&narrow, n, self.rank()));
+        let narrow_view = Factor::dense(&narrow, n, self.rank());
         let up = self.up.factor().transposed();
         precision.matmul(y, 1.0, scale * self.scale, narrow_view, up, Threads::All);
         work.give(narrow);
@@ -100,21 +103,27 @@ impl Adapter {
 
         let (up, up_gradient) = self.up.split();
         let mut dnarrow = work.take(n * rank);
-        precision.matmul(&mut dnarrow, 0.0, scale, dy, up.as_factor(), Threads::All);
+        precision.matmul(&mut dnarrow, 0.0, scale, dy, up, Threads::All);
         if let Some(gradient) = up_gradient {
-            let narrow = Factor::F32(View::dense(&narrow, n, rank));
+            let narrow = Factor::dense(&narrow, n, rank);
             precision.matmul(gradient, 1.0, scale, dy.transposed(), narrow, Threads::All);
         }
-        let dnarrow_view = Factor::F32(View::dense(&dnarrow, n, rank));
+        let dnarrow_view = Factor::dense(&dnarrow, n, rank);
         let (down, down_gradient) = self.down.split();
         if let Some(gradient) = down_gradient {
-            precision.matmul(gradient, 1.0, 1.0, dnarrow_view.transposed(), input, Threads::All);
+            precision.matmul(
+                gradient,
+                1.0,
+                1.0,
+                dnarrow_view.transposed(),
+                input,
+                Threads::All,
+            );
         }
         match &dropped {
-            None => precision.matmul(dx, 1.0, 1.0, dnarrow_view, down.as_factor(), Threads::All),
+            None => precision.matmul(dx, 1.0, 1.0, dnarrow_view, down, Threads::All),
             Some(dropped) => {
                 let mut ddropped = work.take(dx.len());
-                let down = down.as_factor();
                 precision.matmul(&mut ddropped, 0.0, 1.0, dnarrow_view, down, Threads::All);
                 drop_out(&mut ddropped, dropped.seed, self.dropout);
                 ilab_kernels::residual::add(dx, &ddropped);
@@ -140,7 +149,7 @@ impl Adapter {
     fn dropped(&self, x: Factor<'_>, seed: Option<u64>, work: &mut Workspace) -> Option<Dropped> {
         let seed = seed.filter(|_| self.dropout > 0.0)?;
         let mut values = work.take(x.n_rows() * x.n_columns());
-        x.copy_to(&mut values);
+        x.read_into(&mut values);
         drop_out(&mut values, seed, self.dropout);
         Some(Dropped {
             values,
@@ -158,7 +167,7 @@ struct Dropped {
 
 impl Dropped {
     fn factor(&self) -> Factor<'_> {
-        Factor::F32(View::dense(&self.values, self.values.len() / self.columns, self.columns))
+        Factor::dense(&self.values, self.values.len() / self.columns, self.columns)
     }
 }
 
@@ -171,13 +180,16 @@ fn drop_out(values: &mut [f32], seed: u64, share: f32) {
     use rayon::prelude::*;
     let keep = 1.0 / (1.0 - share);
     let limit = (f64::from(share) * 2f64.powi(32)) as u64;
-    values.par_chunks_mut(NUMBERS_PER_TASK).enumerate().for_each(|(task, values)| {
-        for (index, value) in values.iter_mut().enumerate() {
-            let place = (task * NUMBERS_PER_TASK + index) as u64;
-            let is_dropped = mixed(seed.wrapping_add(place)) >> 32 < limit;
-            *value = if is_dropped { 0.0 } else { *value * keep };
-        }
-    });
+    values
+        .par_chunks_mut(NUMBERS_PER_TASK)
+        .enumerate()
+        .for_each(|(task, values)| {
+            for (index, value) in values.iter_mut().enumerate() {
+                let place = (task * NUMBERS_PER_TASK + index) as u64;
+                let is_dropped = mixed(seed.wrapping_add(place)) >> 32 < limit;
+                *value = if is_dropped { 0.0 } else { *value * keep };
+            }
+        });
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014) on a multiple of its increment.

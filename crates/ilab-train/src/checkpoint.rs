@@ -4,11 +4,11 @@ use std::path::Path;
 
 use ilab_base::atomic::{StagedDir, write};
 use ilab_base::io::{WithPath, read};
-use ilab_weights::safetensors::{self, FloatType};
+use ilab_weights::safetensors::FloatType;
+use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
+use crate::error::TrainError;
 use crate::model::Model;
-use crate::ops::with_slice;
-use crate::trainer::TrainError;
 
 /// Files of the source model that make a checkpoint usable on its own.
 const COMPANIONS: [&str; 5] = [
@@ -59,17 +59,16 @@ pub fn stage(
 }
 
 fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
-    let mut values = Vec::new();
-    for (name, weight) in model.weights() {
-        values.push((
-            name.clone(),
-            weight.dims().to_vec(),
-            with_slice(weight, <[f32]>::to_vec)?,
-        ));
-    }
-    let tensors: Vec<_> = values
-        .iter()
-        .map(|(name, shape, values)| (name.clone(), shape.clone(), &values[..]))
+    let tensors: Vec<_> = model
+        .parameters()
+        .map(|parameter| TensorData {
+            name: parameter.name().to_owned(),
+            shape: parameter.shape().to_vec(),
+            values: match float_type {
+                FloatType::F32 => TensorValues::F32(parameter.as_slice().into()),
+                FloatType::Bf16 => TensorValues::RoundedToBf16(parameter.as_slice().into()),
+            },
+        })
         .collect();
-    Ok(safetensors::write(path, &tensors, float_type)?)
+    Ok(write_tensors(path, &tensors)?)
 }

@@ -11,7 +11,7 @@ use ilab_text::tokenizer::Tokenizer;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::trainer::TrainError;
+use crate::error::TrainError;
 
 /// One line of a training file; other keys (`id`, `metadata`) are of no use here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

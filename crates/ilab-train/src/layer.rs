@@ -4,15 +4,14 @@
 //! what is cheap beside a product (norms, rotation of normalised heads, the gate) is computed again. With
 //! [`Keep::Input`] the whole layer is computed again, and only its input is kept.
 
-use ilab_kernels::attention::{self, Heads, Inputs};
+use ilab_kernels::attention::{Heads, Inputs, attention_backward_into, attention_into};
+use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::Precision;
-use ilab_kernels::residual;
-use ilab_kernels::rms_norm::{rms_norm, rms_norm_backward};
-use ilab_kernels::rope::{RopeTable, Turn, rope};
-use ilab_kernels::swiglu::{swiglu, swiglu_backward};
-use ilab_kernels::matrix::{Factor, View};
+use ilab_kernels::rms_norm::{rms_norm_backward_add, rms_norm_into};
+use ilab_kernels::rope::{RopeTable, Turn, rope_in_place};
+use ilab_kernels::swiglu::{swiglu_backward_in_place, swiglu_into};
 
-use crate::activation::{Activation, free};
+use crate::activation::Activation;
 use crate::linear::{Linear, Pass};
 use crate::packing::Batch;
 use crate::parameter::Parameter;
@@ -99,11 +98,21 @@ impl Context<'_> {
         self.pass.precision
     }
 
-    fn turn(&self, x: &mut [f32], turn: Turn) {
-        rope(x, &self.batch.positions, self.rope_table, turn);
+    /// Widths of the rows of queries and of keys.
+    fn widths(&self) -> [usize; 2] {
+        let Heads {
+            n_query,
+            n_kv,
+            width,
+        } = self.shape.heads;
+        [n_query * width, n_kv * width]
     }
 
-    fn inputs<'b>(&self, q: &'b [f32], k: &'b [f32], v: &'b [f32]) -> Inputs<'b> {
+    fn turn(&self, x: &mut [f32], turn: Turn) {
+        rope_in_place(x, &self.batch.positions, self.rope_table, turn);
+    }
+
+    fn inputs<'b>(&self, q: Factor<'b>, k: Factor<'b>, v: Factor<'b>) -> Inputs<'b> {
         Inputs {
             q,
             k,
@@ -116,7 +125,7 @@ impl Context<'_> {
 }
 
 fn rows(values: &[f32], columns: usize) -> Factor<'_> {
-    Factor::F32(View::dense(values, values.len() / columns, columns))
+    Factor::dense(values, values.len() / columns, columns)
 }
 
 impl Layer {
@@ -137,7 +146,12 @@ impl Layer {
     }
 
     /// The layer's result alone.
-    pub(crate) fn infer(&self, x: Vec<f32>, context: Context<'_>, work: &mut Workspace) -> Vec<f32> {
+    pub(crate) fn infer(
+        &self,
+        x: Vec<f32>,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) -> Vec<f32> {
         let (y, activations) = self.activations(x, context, work);
         let x = activations.into_input(work);
         work.give(x);
@@ -152,7 +166,12 @@ impl Layer {
     ) -> (Vec<f32>, Activations) {
         let (pass, multiplier) = (context.pass, context.shape.residual_multiplier);
         let mut normed = work.take(x.len());
-        rms_norm(&mut normed, &x, self.input_norm.as_slice(), context.shape.eps);
+        rms_norm_into(
+            &mut normed,
+            &x,
+            self.input_norm.as_slice(),
+            context.shape.eps,
+        );
         let input = rows(&normed, self.input_norm.len());
         let mut q = self.q.forward(input, pass, work);
         let mut k = self.k.forward(input, pass, work);
@@ -160,9 +179,10 @@ impl Layer {
         work.give(normed);
         let projected = self.rotate(&mut q, &mut k, context, work);
         let mut attended = work.take(q.len());
-        attention::attention(
+        let [queries, keys] = context.widths();
+        attention_into(
             &mut attended,
-            context.inputs(&q, &k, &v),
+            context.inputs(rows(&q, queries), rows(&k, keys), rows(&v, keys)),
             context.shape.heads,
             &context.batch.segments,
         );
@@ -178,20 +198,27 @@ impl Layer {
         middle.copy_from_slice(&x);
         let [_, width] = self.o.sizes();
         let attended_rows = rows(&attended, width);
-        self.o.add(attended_rows, &mut middle, 1.0, multiplier, pass, work);
+        self.o
+            .add(attended_rows, &mut middle, 1.0, multiplier, pass, work);
 
         let mut normed = work.take(x.len());
-        rms_norm(&mut normed, &middle, self.post_attention_norm.as_slice(), context.shape.eps);
+        rms_norm_into(
+            &mut normed,
+            &middle,
+            self.post_attention_norm.as_slice(),
+            context.shape.eps,
+        );
         let input = rows(&normed, self.post_attention_norm.len());
         let gate = self.gate.forward(input, pass, work);
         let up = self.up.forward(input, pass, work);
         work.give(normed);
         let mut gated = work.take(gate.len());
-        swiglu(&mut gated, &gate, &up);
+        swiglu_into(&mut gated, &gate, &up);
         let mut y = work.take(x.len());
         y.copy_from_slice(&middle);
         let [_, width] = self.down.sizes();
-        self.down.add(rows(&gated, width), &mut y, 1.0, multiplier, pass, work);
+        self.down
+            .add(rows(&gated, width), &mut y, 1.0, multiplier, pass, work);
         work.give(gated);
 
         let mut keep = |values| Activation::keep(values, pass.precision, work);
@@ -221,7 +248,7 @@ impl Layer {
             let mut normalise = |x: &mut [f32], norm: &Parameter| {
                 let mut projected = work.take(x.len());
                 projected.copy_from_slice(x);
-                rms_norm(x, &projected, norm.as_slice(), eps);
+                rms_norm_into(x, &projected, norm.as_slice(), eps);
                 projected
             };
             (normalise(q, &norms.q), normalise(k, &norms.k))
@@ -229,6 +256,22 @@ impl Layer {
         context.turn(q, Turn::Forward);
         context.turn(k, Turn::Forward);
         projected
+    }
+
+    /// Queries and keys as attention reads them; where heads are normalised, also what was projected.
+    fn rotated_again(
+        &self,
+        q: Activation,
+        k: Activation,
+        context: Context<'_>,
+        work: &mut Workspace,
+    ) -> (Activation, Activation, Option<(Vec<f32>, Vec<f32>)>) {
+        if self.head_norms.is_none() {
+            return (q, k, None);
+        }
+        let (mut q, mut k) = (q.into_f32(work), k.into_f32(work));
+        let projected = self.rotate(&mut q, &mut k, context, work);
+        (Activation::F32(q), Activation::F32(k), projected)
     }
 
     /// Adds the gradients of what is trained; turns the gradient of the result into that of the input.
@@ -274,33 +317,42 @@ impl Layer {
         work: &mut Workspace,
     ) {
         let (pass, multiplier) = (context.pass, context.shape.residual_multiplier);
-        let (kept_gate, kept_up) = (gate, up);
-        let (gate, up) = (kept_gate.values(work), kept_up.values(work));
-        let n = gate.len();
+        let (mut gate, mut up) = (gate.into_f32(work), up.into_f32(work));
         let [_, width] = self.down.sizes();
-        let mut gated = work.take(n);
-        swiglu(&mut gated, &gate, &up);
-        let mut dgated = work.take_zeroed(n);
+        let mut gated = work.take(gate.len());
+        swiglu_into(&mut gated, &gate, &up);
+        let mut dgated = work.take_zeroed(gate.len());
         self.down
             .backward(rows(&gated, width), dy, &mut dgated, multiplier, pass, work);
-        let (mut dgate, mut dup) = (gated, work.take(n));
-        swiglu_backward(&mut dgate, &mut dup, &gate, &up, &dgated);
+        work.give(gated);
+        swiglu_backward_in_place(&mut gate, &mut up, &dgated);
+        let (dgate, dup) = (gate, up);
         work.give(dgated);
-        free(gate, work);
-        free(up, work);
-        kept_gate.free(work);
-        kept_up.free(work);
 
         let mut normed = work.take(middle.len());
         let eps = context.shape.eps;
-        rms_norm(&mut normed, middle, self.post_attention_norm.as_slice(), eps);
+        rms_norm_into(
+            &mut normed,
+            middle,
+            self.post_attention_norm.as_slice(),
+            eps,
+        );
         let mut dnormed = work.take_zeroed(middle.len());
         let input = rows(&normed, self.post_attention_norm.len());
-        self.gate.backward(input, &dgate, &mut dnormed, 1.0, pass, work);
+        self.gate
+            .backward(input, &dgate, &mut dnormed, 1.0, pass, work);
         self.up.backward(input, &dup, &mut dnormed, 1.0, pass, work);
         work.give(dgate);
         work.give(dup);
-        norm_backward(&mut self.post_attention_norm, middle, dnormed, normed, dy, eps, work);
+        norm_backward(
+            &mut self.post_attention_norm,
+            middle,
+            dnormed,
+            normed,
+            dy,
+            eps,
+            work,
+        );
     }
 
     /// From the gradient of the stream between the halves to that of the layer's input.
@@ -314,40 +366,39 @@ impl Layer {
     ) {
         let (pass, multiplier) = (context.pass, context.shape.residual_multiplier);
         let eps = context.shape.eps;
-        let [kept_q, kept_k, kept_v, attended] = kept;
+        let [kept_q, kept_k, v, attended] = kept;
         let [_, width] = self.o.sizes();
         let mut dattended = {
             let n = dy.len() / self.input_norm.len() * width;
             work.take_zeroed(n)
         };
-        self.o
-            .backward(attended.factor(width), dy, &mut dattended, multiplier, pass, work);
+        self.o.backward(
+            attended.factor(width),
+            dy,
+            &mut dattended,
+            multiplier,
+            pass,
+            work,
+        );
         attended.free(work);
 
-        let (mut q, mut k) = (kept_q.values(work), kept_k.values(work));
-        let v = kept_v.values(work);
-        let projected = match &self.head_norms {
-            None => None,
-            Some(_) => self.rotate(q.to_mut(), k.to_mut(), context, work),
-        };
-        let (mut dq, mut dk, mut dv) =
-            (work.take(q.len()), work.take(k.len()), work.take(v.len()));
-        attention::attention_backward(
-            attention::Gradients {
-                dq: &mut dq,
-                dk: &mut dk,
-                dv: &mut dv,
-            },
-            context.inputs(&q, &k, &v),
-            &dattended,
+        let [queries, keys] = context.widths();
+        let (q, k, projected) = self.rotated_again(kept_q, kept_k, context, work);
+        let n = q.factor(queries).n_rows();
+        let (mut dq, mut dk, mut dv) = (
+            work.take(n * queries),
+            work.take(n * keys),
+            work.take(n * keys),
+        );
+        attention_backward_into(
+            [&mut dq, &mut dk, &mut dv],
+            context.inputs(q.factor(queries), k.factor(keys), v.factor(keys)),
+            rows(&dattended, queries),
             context.shape.heads,
             &context.batch.segments,
         );
         work.give(dattended);
-        for values in [q, k, v] {
-            free(values, work);
-        }
-        for kept in [kept_q, kept_k, kept_v] {
+        for kept in [q, k, v] {
             kept.free(work);
         }
         context.turn(&mut dq, Turn::Backward);
@@ -358,7 +409,7 @@ impl Layer {
         }
 
         let mut normed = work.take(x.len());
-        rms_norm(&mut normed, x, self.input_norm.as_slice(), eps);
+        rms_norm_into(&mut normed, x, self.input_norm.as_slice(), eps);
         let mut dnormed = work.take_zeroed(x.len());
         let input = rows(&normed, self.input_norm.len());
         self.q.backward(input, &dq, &mut dnormed, 1.0, pass, work);
@@ -370,7 +421,8 @@ impl Layer {
         norm_backward(&mut self.input_norm, x, dnormed, normed, dy, eps, work);
     }
 
-    fn linears(&self) -> [&Linear; 7] {
+    /// The linear layers.
+    pub(crate) fn linears(&self) -> [&Linear; 7] {
         [
             &self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down,
         ]
@@ -379,7 +431,10 @@ impl Layer {
     /// All weights.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         let norms = [&self.input_norm, &self.post_attention_norm];
-        let head_norms = self.head_norms.iter().flat_map(|norms| [&norms.q, &norms.k]);
+        let head_norms = self
+            .head_norms
+            .iter()
+            .flat_map(|norms| [&norms.q, &norms.k]);
         let linears = self.linears().into_iter().flat_map(Linear::parameters);
         norms.into_iter().chain(head_norms).chain(linears)
     }
@@ -390,7 +445,12 @@ impl Layer {
         let head_norms = self.head_norms.iter_mut();
         let head_norms = head_norms.flat_map(|norms| [&mut norms.q, &mut norms.k]);
         let linears = [
-            &mut self.q, &mut self.k, &mut self.v, &mut self.o, &mut self.gate, &mut self.up,
+            &mut self.q,
+            &mut self.k,
+            &mut self.v,
+            &mut self.o,
+            &mut self.gate,
+            &mut self.up,
             &mut self.down,
         ];
         let linears = linears.into_iter().flat_map(Linear::parameters_mut);
@@ -419,11 +479,9 @@ fn norm_backward(
     eps: f32,
     work: &mut Workspace,
 ) {
-    let mut dx = normed;
-    let (weight, gradient) = norm.split();
-    rms_norm_backward(&mut dx, gradient, x, as_f32(weight), &dnormed, eps);
-    residual::add(dy, &dx);
-    work.give(dx);
+    work.give(normed);
+    let (weight, gradient) = norm.split_slice();
+    rms_norm_backward_add(dy, x, weight, &dnormed, eps, gradient);
     work.give(dnormed);
 }
 
@@ -435,9 +493,9 @@ fn head_norm_backward(
     eps: f32,
     work: &mut Workspace,
 ) -> Vec<f32> {
-    let mut dx = work.take(projected.len());
-    let (weight, gradient) = norm.split();
-    rms_norm_backward(&mut dx, gradient, &projected, as_f32(weight), &dnormed, eps);
+    let mut dx = work.take_zeroed(projected.len());
+    let (weight, gradient) = norm.split_slice();
+    rms_norm_backward_add(&mut dx, &projected, weight, &dnormed, eps, gradient);
     work.give(projected);
     work.give(dnormed);
     dx

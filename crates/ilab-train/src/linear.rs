@@ -1,8 +1,8 @@
 //! A linear layer: a weight that may be trained or frozen, perhaps a bias, perhaps an adapter.
 
 use ilab_kernels::bias;
+use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::{Precision, Threads};
-use ilab_kernels::matrix::{Factor, View};
 
 use crate::adapter::Adapter;
 use crate::parameter::Parameter;
@@ -40,10 +40,13 @@ impl Linear {
         let [output, _] = self.sizes();
         let mut y = work.take(x.n_rows() * output);
         self.add(x, &mut y, 0.0, 1.0, pass, work);
+        if let Some(bias) = &self.bias {
+            bias::add(&mut y, bias.as_slice());
+        }
         y
     }
 
-    /// `y = keep · y + scale · (x · wᵀ + b)`.
+    /// `y = keep · y + scale · x · wᵀ`; what is added to the stream has no bias in any of the architectures.
     pub(crate) fn add(
         &self,
         x: Factor<'_>,
@@ -54,10 +57,8 @@ impl Linear {
         work: &mut Workspace,
     ) {
         let weight = self.weight.factor().transposed();
-        pass.precision.matmul(y, keep, scale, x, weight, Threads::All);
-        if let Some(bias) = &self.bias {
-            bias::add(y, bias.as_slice(), scale);
-        }
+        pass.precision
+            .matmul(y, keep, scale, x, weight, Threads::All);
         if let Some(adapter) = &self.adapter {
             let seed = self.seed(pass);
             adapter.add(x, y, scale, pass.precision, seed, work);
@@ -76,20 +77,36 @@ impl Linear {
     ) {
         let seed = self.seed(pass);
         let [output, _] = self.sizes();
-        let dy_factor = Factor::F32(View::dense(dy, dy.len() / output, output));
+        let dy_factor = Factor::dense(dy, dy.len() / output, output);
         let (weight, gradient) = self.weight.split();
         pass.precision
-            .matmul(dx, 1.0, scale, dy_factor, weight.as_factor(), Threads::All);
+            .matmul(dx, 1.0, scale, dy_factor, weight, Threads::All);
         if let Some(gradient) = gradient {
-            pass.precision
-                .matmul(gradient, 1.0, scale, dy_factor.transposed(), x, Threads::All);
+            pass.precision.matmul(
+                gradient,
+                1.0,
+                scale,
+                dy_factor.transposed(),
+                x,
+                Threads::All,
+            );
         }
-        if let Some(gradient) = self.bias.as_mut().and_then(|bias| bias.split().1) {
-            bias::gradient_add(gradient, dy, scale);
+        if let Some(gradient) = self.bias.as_mut().and_then(|bias| bias.split_slice().1) {
+            bias::gradient_add(gradient, dy);
         }
         if let Some(adapter) = &mut self.adapter {
             adapter.backward(x, dy_factor, dx, scale, pass.precision, seed, work);
         }
+    }
+
+    /// The weight with the adapter's share, `[output, input]`.
+    pub(crate) fn merged(&self) -> Vec<f32> {
+        let mut merged = self.weight.to_f32();
+        if let Some(adapter) = &self.adapter {
+            let (up, down) = (adapter.up.factor(), adapter.down.factor());
+            Precision::F32.matmul(&mut merged, 1.0, adapter.scale, up, down, Threads::All);
+        }
+        merged
     }
 
     /// A seed of its own for each layer.
@@ -103,13 +120,17 @@ impl Linear {
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         let adapter = self.adapter.iter();
         let adapter = adapter.flat_map(|adapter| [&adapter.down, &adapter.up]);
-        std::iter::once(&self.weight).chain(&self.bias).chain(adapter)
+        std::iter::once(&self.weight)
+            .chain(&self.bias)
+            .chain(adapter)
     }
 
     /// The same, to be changed.
     pub(crate) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         let adapter = self.adapter.iter_mut();
         let adapter = adapter.flat_map(|adapter| [&mut adapter.down, &mut adapter.up]);
-        std::iter::once(&mut self.weight).chain(&mut self.bias).chain(adapter)
+        std::iter::once(&mut self.weight)
+            .chain(&mut self.bias)
+            .chain(adapter)
     }
 }

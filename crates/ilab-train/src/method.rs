@@ -43,5 +43,11 @@ pub enum BaseFormat {
 
 /// The linear layers of the supported architectures that can have an adapter.
 pub const LINEAR_MODULES: [&str; 7] = [
-    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
 ];

@@ -5,20 +5,20 @@
 //! are tested. <https://github.com/huggingface/transformers/tree/v4.57.1/src/transformers/models>
 
 use ilab_kernels::attention::Heads;
-use ilab_kernels::cross_entropy::{LinearCrossEntropy, linear_cross_entropy};
+use ilab_kernels::cross_entropy::{Scales, cross_entropy_loss, linear_cross_entropy};
+use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::{Precision, Threads};
-use ilab_kernels::matrix::{Factor, View};
 use ilab_kernels::residual;
-use ilab_kernels::rms_norm::{rms_norm, rms_norm_backward};
+use ilab_kernels::rms_norm::{rms_norm_backward_add, rms_norm_into};
 use ilab_kernels::rope::RopeTable;
 use ilab_weights::config::{Architecture, ModelConfig};
 
+use crate::error::TrainError;
 use crate::layer::{Context, Keep, Layer, LayerShape, Saved};
 use crate::linear::Pass;
 use crate::method::Method;
 use crate::packing::Batch;
 use crate::parameter::Parameter;
-use crate::trainer::TrainError;
 use crate::workspace::Workspace;
 
 mod build;
@@ -93,6 +93,18 @@ impl Model {
         self.parameters().find(|parameter| parameter.name() == name)
     }
 
+    /// The values of a weight with its adapter merged into it: `W + α/r · B · A`; without an adapter as they are.
+    pub fn merged(&self, name: &str) -> Option<Vec<f32>> {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let adapted = linears
+            .into_iter()
+            .find(|linear| linear.weight.name() == name);
+        match adapted {
+            Some(linear) => Some(linear.merged()),
+            None => self.parameter(name).map(Parameter::to_f32),
+        }
+    }
+
     /// How many numbers the model consists of, adapters included.
     pub fn n_parameters(&self) -> usize {
         self.parameters().map(Parameter::len).sum()
@@ -124,9 +136,15 @@ impl Model {
     /// Token ids outside of the vocabulary, or sequences longer than the model was built for.
     pub fn loss_sum(&mut self, batch: &Batch) -> Result<f64, TrainError> {
         let hidden = self.hidden(batch)?;
-        let loss = linear_cross_entropy(&hidden, self.head_weight(), &batch.targets, self.head(None));
+        let loss = cross_entropy_loss(
+            &hidden,
+            self.head_weight(),
+            &batch.targets,
+            self.logit_scale(),
+            self.precision,
+        );
         self.work.give(hidden);
-        Ok(loss.loss_sum)
+        Ok(loss)
     }
 
     /// The score of every token of the vocabulary after each row.
@@ -140,10 +158,10 @@ impl Model {
         let hidden = self.hidden(batch)?;
         let weight = self.head_weight().transposed();
         let mut logits = vec![0.0; batch.input_ids.len() * self.config.vocab_size];
-        let rows = View::dense(&hidden, batch.input_ids.len(), self.config.hidden_size);
+        let rows = Factor::dense(&hidden, batch.input_ids.len(), self.config.hidden_size);
         let scale = self.logit_scale();
         let precision = self.precision;
-        precision.matmul(&mut logits, 0.0, scale, Factor::F32(rows), weight, Threads::All);
+        precision.matmul(&mut logits, 0.0, scale, rows, weight, Threads::All);
         self.work.give(hidden);
         Ok(logits)
     }
@@ -200,33 +218,25 @@ impl Model {
         work: &mut Workspace,
     ) -> (f64, Vec<f32>) {
         let mut hidden = work.take(x.len());
-        rms_norm(&mut hidden, x, self.norm.as_slice(), self.shape.eps);
-        let head = self.head(Some(factor));
+        rms_norm_into(&mut hidden, x, self.norm.as_slice(), self.shape.eps);
+        #[allow(clippy::cast_possible_truncation)]
+        let scales = Scales {
+            logit: self.logit_scale(),
+            gradient: factor as f32,
+        };
         let (weight, gradient) = match &mut self.output {
             Some(output) => output.split(),
             None => self.embedding.split(),
         };
-        let head = LinearCrossEntropy {
-            dweight: gradient,
-            ..head
-        };
-        let result = linear_cross_entropy(&hidden, weight.as_factor(), &batch.targets, head);
+        let precision = self.precision;
+        let targets = &batch.targets;
+        let result = linear_cross_entropy(&hidden, weight, targets, scales, precision, gradient);
         let mut dx = hidden;
-        let (weight, gradient) = self.norm.split();
-        let weight = weight.as_f32().unwrap_or_default();
-        rms_norm_backward(&mut dx, gradient, x, weight, &result.dhidden, self.shape.eps);
+        dx.fill(0.0);
+        let (weight, gradient) = self.norm.split_slice();
+        let dhidden = &result.dhidden;
+        rms_norm_backward_add(&mut dx, x, weight, dhidden, self.shape.eps, gradient);
         (result.loss_sum * factor, dx)
-    }
-
-    /// How the loss is computed: with gradients where a factor is given.
-    fn head(&self, factor: Option<f64>) -> LinearCrossEntropy<'static> {
-        #[allow(clippy::cast_possible_truncation)]
-        LinearCrossEntropy {
-            logit_scale: self.logit_scale(),
-            precision: self.precision,
-            gradient_scale: factor.map(|factor| factor as f32),
-            dweight: None,
-        }
     }
 
     #[allow(clippy::cast_possible_truncation)]
@@ -265,7 +275,7 @@ impl Model {
             x = layer.infer(x, self.context(batch, pass), &mut work);
         }
         let mut hidden = work.take(x.len());
-        rms_norm(&mut hidden, &x, self.norm.as_slice(), self.shape.eps);
+        rms_norm_into(&mut hidden, &x, self.norm.as_slice(), self.shape.eps);
         work.give(x);
         self.work = work;
         Ok(hidden)
@@ -276,7 +286,7 @@ impl Model {
         let multiplier = self.embedding_multiplier();
         let mut x = work.take(batch.input_ids.len() * c);
         for (row, id) in x.chunks_exact_mut(c).zip(&batch.input_ids) {
-            self.embedding.matrix().copy_row(*id as usize, row);
+            self.embedding.factor().read_row(*id as usize, row);
             for value in row {
                 *value *= multiplier;
             }
@@ -302,7 +312,10 @@ impl Model {
         if let Some(id) = ids.copied().find(|id| *id as usize >= vocab_size) {
             return Err(TrainError::Token { id, vocab_size });
         }
-        let longest = batch.segments.windows(2).map(|bounds| bounds[1] - bounds[0]);
+        let longest = batch
+            .segments
+            .windows(2)
+            .map(|bounds| bounds[1] - bounds[0]);
         let longest = longest.max().unwrap_or_default();
         if longest > self.n_positions {
             return Err(TrainError::Length {

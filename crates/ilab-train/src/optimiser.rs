@@ -66,7 +66,9 @@ impl Optimiser {
                 precision: model.precision(),
             },
         };
-        let trained = model.parameters().filter(|parameter| parameter.is_trained());
+        let trained = model
+            .parameters()
+            .filter(|parameter| parameter.is_trained());
         let state = trained.map(|parameter| {
             let state = rules.fresh_state(parameter.name(), parameter.shape());
             (parameter.name().to_owned(), state)
@@ -141,7 +143,11 @@ impl Rules {
         };
         let is_decayed = shape.len() > 1;
         let adamw = AdamW {
-            weight_decay: if is_decayed { self.adamw.weight_decay } else { 0.0 },
+            weight_decay: if is_decayed {
+                self.adamw.weight_decay
+            } else {
+                0.0
+            },
             ..self.adamw
         };
         match state {

@@ -1,5 +1,7 @@
 //! One weight of a model: its values in the form in which they are kept, and its gradient where it is trained.
 
+use std::borrow::Cow;
+
 use ilab_kernels::factor::Factor;
 use ilab_kernels::matrix::{Format, Matrix};
 
@@ -103,11 +105,30 @@ impl Parameter {
         }
     }
 
+    /// The values as bytes, for a fingerprint: those of a frozen matrix widened.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match &self.values {
+            Values::F32(values) => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Values::Frozen(matrix) => Cow::Owned(bytemuck::cast_slice(&matrix.to_f32()).to_vec()),
+        }
+    }
+
     /// The values of a weight of one axis, or of one that is trained; of a frozen matrix there are none to see.
     pub(crate) fn as_slice(&self) -> &[f32] {
         match &self.values {
             Values::F32(values) => values,
             Values::Frozen(_) => &[],
+        }
+    }
+
+    /// Replaces the values of a weight that is trained, or of one axis.
+    ///
+    /// # Panics
+    /// When there are more or fewer values.
+    pub fn set(&mut self, values: &[f32]) {
+        assert_eq!(values.len(), self.len(), "values of `{}`", self.name);
+        if let Values::F32(own) = &mut self.values {
+            own.copy_from_slice(values);
         }
     }
 

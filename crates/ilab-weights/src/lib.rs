@@ -4,4 +4,5 @@ pub mod gguf;
 
 pub mod config;
 pub mod safetensors;
+pub mod tensor_file;
 pub mod tensor_names;

@@ -3,19 +3,19 @@
 use std::path::Path;
 
 use ilab_kernels::matmul::Precision;
-use ilab_kernels::matrix::Matrix;
+use ilab_kernels::matrix::Format;
 use ilab_kernels::rope::RopeTable;
 use ilab_weights::config::{ModelConfig, layer_tensors};
 use ilab_weights::safetensors::Checkpoint;
 
 use crate::adapter::Adapter;
+use crate::error::TrainError;
 use crate::layer::{HeadNorms, Keep, Layer, LayerShape};
 use crate::linear::Linear;
 use crate::method::{BaseFormat, LoraOptions, Method};
 use crate::model::{Model, heads};
 use crate::parameter::Parameter;
 use crate::rotary::rope_frequencies;
-use crate::trainer::TrainError;
 use crate::workspace::Workspace;
 
 impl Model {
@@ -23,11 +23,7 @@ impl Model {
     ///
     /// # Errors
     /// A configuration or weights that are missing, damaged, or of another architecture.
-    pub fn from_dir(
-        folder: &Path,
-        method: Method,
-        max_seq_len: usize,
-    ) -> Result<Self, TrainError> {
+    pub fn from_dir(folder: &Path, method: Method, max_seq_len: usize) -> Result<Self, TrainError> {
         let config = ModelConfig::from_dir(folder)?;
         let checkpoint = Checkpoint::open(folder)?;
         Self::new(config, method, max_seq_len, |name, shape| {
@@ -98,11 +94,7 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>> Builder<'_, F> {
         let (name, shape) = (name.to_owned(), shape.to_vec());
         Ok(match self.method {
             Method::Full => Parameter::trained(name, shape, values),
-            Method::Lora(options) => {
-                let columns = shape[shape.len() - 1];
-                let matrix = kept(values, columns, options.base);
-                Parameter::frozen(name, shape, matrix)
-            }
+            Method::Lora(options) => Parameter::frozen(name, shape, values, format(options.base)),
         })
     }
 
@@ -112,10 +104,7 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>> Builder<'_, F> {
         let (name, shape) = (name.to_owned(), shape.to_vec());
         Ok(match self.method {
             Method::Full => Parameter::trained(name, shape, values),
-            Method::Lora(_) => {
-                let columns = values.len();
-                Parameter::frozen(name, shape, Matrix::from_f32(values, columns))
-            }
+            Method::Lora(_) => Parameter::frozen(name, shape, values, Format::F32),
         })
     }
 
@@ -126,11 +115,13 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>> Builder<'_, F> {
             let tensor = tensors.iter().find(|(known, _)| *known == name);
             tensor.map(|(_, shape)| shape.clone())
         };
-        let mut vector = |builder: &mut Self, name: &str| match shape_of(name) {
+        let vector = |builder: &mut Self, name: &str| match shape_of(name) {
             None => Ok(None),
             Some(shape) => builder.vector(&of_layer(name), &shape).map(Some),
         };
-        let missing = |name: &str| TrainError::NoTensor { name: of_layer(name) };
+        let missing = |name: &str| TrainError::NoTensor {
+            name: of_layer(name),
+        };
         let norm = |builder: &mut Self, name: &str| {
             let shape = shape_of(name).ok_or_else(|| missing(name))?;
             builder.vector(&of_layer(name), &shape)
@@ -141,9 +132,7 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>> Builder<'_, F> {
             let weight = builder.matrix(&of_layer(&name), &shape)?;
             let bias = match shape_of(&format!("{module}.bias")) {
                 None => None,
-                Some(shape) => {
-                    Some(builder.vector(&of_layer(&format!("{module}.bias")), &shape)?)
-                }
+                Some(shape) => Some(builder.vector(&of_layer(&format!("{module}.bias")), &shape)?),
             };
             Ok::<_, TrainError>(Linear {
                 adapter: adapter(builder.method, &of_layer(module), &weight),
@@ -204,11 +193,11 @@ fn adapter(method: &Method, module: &str, weight: &Parameter) -> Option<Adapter>
     ))
 }
 
-fn kept(values: Vec<f32>, columns: usize, format: BaseFormat) -> Matrix {
-    match format {
-        BaseFormat::F32 => Matrix::from_f32(values, columns),
-        BaseFormat::Bf16 => Matrix::to_bf16(&values, columns),
-        BaseFormat::Q8 => Matrix::to_q8(&values, columns),
-        BaseFormat::Nf4 => Matrix::to_nf4(&values, columns),
+fn format(base: BaseFormat) -> Format {
+    match base {
+        BaseFormat::F32 => Format::F32,
+        BaseFormat::Bf16 => Format::Bf16,
+        BaseFormat::Q8 => Format::Q8,
+        BaseFormat::Nf4 => Format::Nf4,
     }
 }

@@ -11,9 +11,11 @@ use ilab_text::sample::EncodedSample;
 use ilab_text::tokenizer::Tokenizer;
 use ilab_train::checkpoint;
 use ilab_train::dataset::{Dataset, Dropped};
+use ilab_train::error::TrainError;
+use ilab_train::method::Method;
 use ilab_train::metrics::{MetricsFile, StepMetrics};
 use ilab_train::model::Model;
-use ilab_train::trainer::{TrainError, Trainer};
+use ilab_train::trainer::Trainer;
 use ilab_weights::safetensors::FloatType;
 
 use crate::commands::stop::cancel_on_signal;
@@ -140,7 +142,8 @@ fn prepare(
     dataset.write_processed(&settings.data_output_dir.join("data.jsonl"))?;
     let lengths = dataset.samples.iter().map(|sample| sample.input_ids.len());
     let longest = lengths.max().unwrap_or_default();
-    let model = Model::from_dir(&settings.model_path, longest)?.with_precision(Precision::Bf16);
+    let model = Model::from_dir(&settings.model_path, Method::Full, longest)?
+        .with_precision(Precision::Bf16);
     check_vocabulary(&tokenizer, &model)?;
     ui.status(format!(
         "{} samples, {:.1} million parameters, {} epochs",
@@ -226,7 +229,7 @@ fn save(trainer: &Trainer, settings: &TrainSettings) -> Result<PathBuf, CommandE
     let staged = checkpoint::stage(
         trainer.model(),
         &settings.model_path,
-        &destination(settings, trainer.samples_seen()),
+        &destination(settings, trainer.progress().samples_seen),
         FloatType::F32,
     )?;
     let written = match settings.writes_gguf {
