@@ -11,9 +11,7 @@ use ilab_kernels::adamw::{AdamW, Schedule};
 use ilab_kernels::attention::{Heads, Inputs, attention, attention_backward};
 use ilab_kernels::cross_entropy::{Scales, linear_cross_entropy};
 use ilab_kernels::factor::Factor;
-use ilab_kernels::linear::{
-    linear_input_gradient_into, linear_into, linear_weight_gradient_add,
-};
+use ilab_kernels::linear::{linear_input_gradient_into, linear_into, linear_weight_gradient_add};
 use ilab_kernels::matmul::{Precision, Threads};
 use ilab_kernels::matrix::{Format, Matrix};
 use ilab_kernels::rounding::to_bf16;
@@ -135,10 +133,20 @@ fn products(report: &mut Report) {
         (2048, 768, 32000),
     ] {
         let name = format!("[{n}, {input}] x [{output}, {input}]");
-        if !report.is_wanted(&format!("f32 bf16 q8 nf4 forward dx dw {name}")) && !name.contains(&report.wanted) && !report.wanted.starts_with("f32") && !report.wanted.starts_with("bf16") && !report.wanted.starts_with("q8") && !report.wanted.starts_with("nf4") {
+        if !report.is_wanted(&format!("f32 bf16 q8 nf4 forward dx dw {name}"))
+            && !name.contains(&report.wanted)
+            && !report.wanted.starts_with("f32")
+            && !report.wanted.starts_with("bf16")
+            && !report.wanted.starts_with("q8")
+            && !report.wanted.starts_with("nf4")
+        {
             continue;
         }
-        let (x, w, dy) = (values(n * input, 1), values(output * input, 2), values(n * output, 3));
+        let (x, w, dy) = (
+            values(n * input, 1),
+            values(output * input, 2),
+            values(n * output, 3),
+        );
         let flops = 2.0 * (n * input * output) as f64;
         let (mut y, mut dx, mut dw) = (
             vec![0.0; n * output],
@@ -149,12 +157,17 @@ fn products(report: &mut Report) {
         let dy = Factor::dense_bf16(&dy, n, output);
         for (precision, formats) in [
             (Precision::F32, &[Format::F32][..]),
-            (Precision::Bf16, &[Format::F32, Format::Bf16, Format::Q8, Format::Nf4][..]),
+            (
+                Precision::Bf16,
+                &[Format::F32, Format::Bf16, Format::Q8, Format::Nf4][..],
+            ),
         ] {
             for format in formats {
                 let w = Matrix::rounded(&w, output, input, *format);
                 let kind = format!("{precision:?} x {format:?}").to_lowercase();
-                if !report.is_wanted(&format!("{kind} forward {name}")) && !report.is_wanted(&format!("{kind} dx {name}")) {
+                if !report.is_wanted(&format!("{kind} forward {name}"))
+                    && !report.is_wanted(&format!("{kind} dx {name}"))
+                {
                     continue;
                 }
                 let rounded = to_bf16(&x);
@@ -165,9 +178,17 @@ fn products(report: &mut Report) {
                 linear_into(&mut y, x, w.as_factor(), precision);
                 let (row, column) = (n - 7, output - 3);
                 let dot = |a: &[f32], b: &[f32]| -> f64 {
-                    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+                    a.iter()
+                        .zip(b)
+                        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                        .sum()
                 };
-                check(&name, f64::from(y[row * output + column]), dot(&x.row(row), &w.row(column)), 0.1);
+                check(
+                    &name,
+                    f64::from(y[row * output + column]),
+                    dot(&x.row(row), &w.row(column)),
+                    0.1,
+                );
                 report.time(format!("{kind} forward {name}"), flops, "GFLOP/s", || {
                     linear_into(black_box(&mut y), x, w.as_factor(), precision);
                 });
@@ -193,26 +214,58 @@ fn thin_products(report: &mut Report) {
         let a = Factor::dense(&a, rank, width);
         let flops = 2.0 * (n * width * rank) as f64;
         let mut low = vec![0.0; n * rank];
-        report.time(format!("lora x·Aᵀ rank {rank}"), flops, "GFLOP/s", || {
-            linear_into(black_box(&mut low), x, a, Precision::Bf16);
-        });
+        report.time(
+            format!("lora x·Aᵀ rank {rank}"),
+            flops,
+            "GFLOP/s",
+            || {
+                linear_into(black_box(&mut low), x, a, Precision::Bf16);
+            },
+        );
         let b = values(width * rank, 3);
         let mut y = vec![0.0; n * width];
-        report.time(format!("lora u·Bᵀ rank {rank}"), flops, "GFLOP/s", || {
-            let low = Factor::dense(&low, n, rank);
-            linear_into(black_box(&mut y), low, Factor::dense(&b, width, rank), Precision::Bf16);
-        });
+        report.time(
+            format!("lora u·Bᵀ rank {rank}"),
+            flops,
+            "GFLOP/s",
+            || {
+                let low = Factor::dense(&low, n, rank);
+                linear_into(
+                    black_box(&mut y),
+                    low,
+                    Factor::dense(&b, width, rank),
+                    Precision::Bf16,
+                );
+            },
+        );
         let mut da = vec![0.0; rank * width];
         report.time(format!("lora dA rank {rank}"), flops, "GFLOP/s", || {
-            linear_weight_gradient_add(black_box(&mut da), x, Factor::dense(&low, n, rank), Precision::Bf16);
+            linear_weight_gradient_add(
+                black_box(&mut da),
+                x,
+                Factor::dense(&low, n, rank),
+                Precision::Bf16,
+            );
         });
     }
     let (q, k) = (values(64 * 64, 1), values(512 * 64, 2));
     let mut scores = vec![0.0; 64 * 512];
-    report.time("one thread scores [64, 64] x [512, 64]".to_owned(), 2.0 * (64 * 64 * 512) as f64, "GFLOP/s", || {
-        let k = Factor::dense(&k, 512, 64).transposed();
-        Precision::Bf16.matmul(black_box(&mut scores), 0.0, 1.0, Factor::dense(&q, 64, 64), k, Threads::One);
-    });
+    report.time(
+        "one thread scores [64, 64] x [512, 64]".to_owned(),
+        2.0 * (64 * 64 * 512) as f64,
+        "GFLOP/s",
+        || {
+            let k = Factor::dense(&k, 512, 64).transposed();
+            Precision::Bf16.matmul(
+                black_box(&mut scores),
+                0.0,
+                1.0,
+                Factor::dense(&q, 64, 64),
+                k,
+                Threads::One,
+            );
+        },
+    );
 }
 
 fn attention_of_a_batch(report: &mut Report) {
@@ -239,12 +292,27 @@ fn attention_of_a_batch(report: &mut Report) {
     };
     // Only the scores that are seen count.
     let flops = 4.0 * (4 * 12 * 64) as f64 * (512.0 * 513.0 / 2.0);
-    report.time("attention forward 4 x 512, 12 x 64".to_owned(), flops, "GFLOP/s", || {
-        black_box(attention(inputs, heads, &segments));
-    });
-    report.time("attention backward 4 x 512, 12 x 64".to_owned(), 2.5 * flops, "GFLOP/s", || {
-        black_box(attention_backward(inputs, Factor::dense(&dout, n, width), heads, &segments));
-    });
+    report.time(
+        "attention forward 4 x 512, 12 x 64".to_owned(),
+        flops,
+        "GFLOP/s",
+        || {
+            black_box(attention(inputs, heads, &segments));
+        },
+    );
+    report.time(
+        "attention backward 4 x 512, 12 x 64".to_owned(),
+        2.5 * flops,
+        "GFLOP/s",
+        || {
+            black_box(attention_backward(
+                inputs,
+                Factor::dense(&dout, n, width),
+                heads,
+                &segments,
+            ));
+        },
+    );
 }
 
 fn loss_head(report: &mut Report) {
@@ -290,12 +358,22 @@ fn optimiser(report: &mut Report) {
     };
     let (mut weight, mut first, mut second, gradient) =
         (values(n, 1), vec![0.0; n], vec![0.0; n], values(n, 2));
-    report.time("adamw 32 Mi parameters".to_owned(), 28.0 * n as f64, "GB/s", || {
-        adamw.step(&mut weight, &mut first, &mut second, &gradient, schedule);
-    });
+    report.time(
+        "adamw 32 Mi parameters".to_owned(),
+        28.0 * n as f64,
+        "GB/s",
+        || {
+            adamw.step(&mut weight, &mut first, &mut second, &gradient, schedule);
+        },
+    );
     let mut copy = vec![0.0f32; n];
-    report.time("copy 32 Mi floats".to_owned(), 8.0 * n as f64, "GB/s", || {
-        copy.copy_from_slice(black_box(&weight));
-    });
+    report.time(
+        "copy 32 Mi floats".to_owned(),
+        8.0 * n as f64,
+        "GB/s",
+        || {
+            copy.copy_from_slice(black_box(&weight));
+        },
+    );
     let _rounded: Vec<bf16> = Vec::new();
 }

@@ -3,13 +3,17 @@
 
 use rayon::prelude::*;
 
-use crate::exponential::exp;
 use crate::factor::Factor;
 use crate::matmul::{Precision, Threads};
-use crate::simd::{maximum, sum, widest};
+use crate::rounding;
+use crate::scratch;
+use crate::simd::{maximum, widest};
+use crate::softmax;
 
-/// Rows whose logits are held at one time.
-const ROWS_PER_CHUNK: usize = 512;
+/// Logits that are held at one time: 64 MiB.
+const LOGITS_PER_CHUNK: usize = 1 << 24;
+/// Rows of a chunk at least: every chunk reads the weight twice and its gradient once.
+const MIN_ROWS_PER_CHUNK: usize = 256;
 
 /// Factors around the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,14 +64,14 @@ pub fn linear_cross_entropy(
         n_learned: learned.len(),
         dhidden: vec![0.0; hidden.len()],
     };
-    for chunk in learned.chunks(ROWS_PER_CHUNK) {
-        let rows: Vec<f32> = chunk
-            .iter()
-            .flat_map(|(row, _)| &hidden[row * c..(row + 1) * c])
-            .copied()
-            .collect();
-        let rows = Factor::dense(&rows, chunk.len(), c);
-        let mut logits = vec![0.0; chunk.len() * v];
+    let rows_per_chunk = (LOGITS_PER_CHUNK / v.max(1)).max(MIN_ROWS_PER_CHUNK);
+    for chunk in learned.chunks(rows_per_chunk) {
+        let mut gathered_rows = scratch::floats(chunk.len() * c);
+        for ((row, _), gathered) in chunk.iter().zip(gathered_rows.chunks_exact_mut(c)) {
+            gathered.copy_from_slice(&hidden[row * c..(row + 1) * c]);
+        }
+        let rows = Factor::dense(&gathered_rows, chunk.len(), c);
+        let mut logits = scratch::floats(chunk.len() * v);
         precision.matmul(
             &mut logits,
             0.0,
@@ -79,12 +83,24 @@ pub fn linear_cross_entropy(
         let losses: Vec<f64> = logits
             .par_chunks_exact_mut(v)
             .zip(chunk)
-            .map(|(logits, (_, target))| widest(|| softmax_minus_one_hot(logits, *target)))
+            .map(|(logits, (_, target))| {
+                widest(|| {
+                    let loss = softmax_minus_one_hot(logits, *target);
+                    if precision == Precision::Bf16 {
+                        rounding::narrow(logits);
+                    }
+                    loss
+                })
+            })
             .collect();
         result.loss_sum += losses.iter().sum::<f64>();
-        let dlogits = Factor::dense(&logits, chunk.len(), v);
+        let dlogits = match precision {
+            Precision::F32 => Factor::dense(&logits, chunk.len(), v),
+            // The first half of every row.
+            Precision::Bf16 => Factor::bf16(bytemuck::cast_slice(&logits), chunk.len(), v, 2 * v),
+        };
         let scale = scales.logit * scales.gradient;
-        let mut dhidden = vec![0.0; chunk.len() * c];
+        let mut dhidden = scratch::floats(chunk.len() * c);
         precision.matmul(&mut dhidden, 0.0, scale, dlogits, weight, Threads::All);
         for ((row, _), gradient) in chunk.iter().zip(dhidden.chunks_exact(c)) {
             result.dhidden[row * c..(row + 1) * c].copy_from_slice(gradient);
@@ -108,14 +124,8 @@ pub fn linear_cross_entropy(
 fn softmax_minus_one_hot(logits: &mut [f32], target: usize) -> f64 {
     let highest = maximum(logits);
     let target_logit = f64::from(logits[target]) - f64::from(highest);
-    for logit in logits.iter_mut() {
-        *logit = exp(*logit - highest);
-    }
-    let total = sum(logits.len(), |index| logits[index]);
-    let scale = 1.0 / total;
-    for logit in logits.iter_mut() {
-        *logit *= scale;
-    }
+    let total = softmax::exponentials(logits, highest);
+    softmax::scale(logits, 1.0 / total);
     logits[target] -= 1.0;
     f64::from(total).ln() - target_logit
 }

@@ -57,8 +57,7 @@ mod floats {
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn prefetch(out: *const f32) {
-        // SAFETY: a hint, which never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(out.cast()) }
+        _mm_prefetch::<_MM_HINT_T0>(out.cast());
     }
 
     #[inline]

@@ -78,8 +78,7 @@ mod floats {
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn prefetch(out: *const f32) {
-        // SAFETY: a hint, which never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(out.cast()) }
+        _mm_prefetch::<_MM_HINT_ET0>(out.cast());
     }
 
     #[inline]

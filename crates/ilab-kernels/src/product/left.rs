@@ -11,7 +11,7 @@ use crate::matmul::Threads;
 use crate::scratch::{self, Words};
 
 /// Lines that one task packs.
-const LINES_PER_TASK: usize = 64;
+const LINES_PER_TASK: usize = 128;
 /// Words of a cache line.
 const LINE: usize = 16;
 

@@ -16,6 +16,7 @@ mod pack;
 #[cfg(target_arch = "x86_64")]
 mod pack_avx512;
 mod portable;
+mod right;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -26,9 +27,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use kernel::{Kernel, Tile};
+use kernel::{Kernel, State, Tile};
 use left::Left;
 use pack::{Order, Packed, pack};
+pub(crate) use right::Right;
 pub(crate) use target::Target;
 
 use crate::factor::Factor;
@@ -142,12 +144,10 @@ impl Pass<'_> {
         let inner_per_block = WORDS_PER_BLOCK * word.depth();
         let n_words = self.inner.len().min(inner_per_block).div_ceil(word.depth());
         let mut words = scratch::words(n_words * width);
-        for start in self
-            .inner
-            .clone()
-            .step_by(inner_per_block)
-            .chain(self.inner.is_empty().then_some(0))
-        {
+        // An empty inner axis is one empty block, which stores what is kept.
+        let n_blocks = self.inner.len().div_ceil(inner_per_block).max(1);
+        for block in 0..n_blocks {
+            let start = self.inner.start + block * inner_per_block;
             let inner = start..(start + inner_per_block).min(self.inner.end);
             let n_words = inner.len().div_ceil(word.depth());
             let mut packed = Packed {
@@ -156,74 +156,82 @@ impl Pass<'_> {
                 order: Order::ByWord,
                 word,
             };
-            pack(
-                &mut packed,
-                self.right.transposed(),
-                columns.clone(),
-                inner.clone(),
-            );
-            let skipped = (start - self.inner.start) / word.depth();
-            let keep = if skipped == 0 { self.keep } else { 1.0 };
-            self.tiles(
-                rows.clone(),
-                &columns,
-                &words[..n_words * width],
-                skipped,
-                keep,
-            );
+            pack(&mut packed, self.right.transposed(), columns.clone(), inner);
+            let panel = Panel {
+                kernel: self.kernel,
+                left: self.left,
+                skipped: block * WORDS_PER_BLOCK,
+                right: &words[..n_words * width],
+                right_width: width,
+                out: self.out,
+                first_row: self.first_row,
+                columns: columns.clone(),
+                keep: if block == 0 { self.keep } else { 1.0 },
+                scale: self.scale,
+            };
+            panel.tiles(rows.clone());
         }
     }
+}
 
-    /// The tiles of some rows of one panel, over the block of words that starts `skipped` words along the inner axis.
-    fn tiles(
-        &self,
-        rows: Range<usize>,
-        columns: &Range<usize>,
-        right: &[u32],
-        skipped: usize,
-        keep: f32,
-    ) {
-        let right_width = columns.len().next_multiple_of(self.kernel.lanes);
-        if let Some(state) = &self.kernel.state {
-            // SAFETY: the processor has the instructions of its kernel.
-            #[allow(unsafe_code)]
-            unsafe {
-                (state.enter)();
-            }
-        }
+/// One block of words of one panel of the right factor, and what it is multiplied with.
+struct Panel<'a> {
+    kernel: &'static Kernel,
+    left: &'a Left<'a>,
+    /// Words of the left rows that lie before the block.
+    skipped: usize,
+    /// `[n_words, right_width]`.
+    right: &'a [u32],
+    right_width: usize,
+    out: &'a Target<'a>,
+    /// Where the left rows start in the product.
+    first_row: usize,
+    columns: Range<usize>,
+    keep: f32,
+    scale: f32,
+}
+
+impl Panel<'_> {
+    /// Multiplies the tiles of some left rows; the caller has these rows and columns of the product to itself.
+    fn tiles(&self, rows: Range<usize>) {
+        self.state(|state| state.enter);
         for row in rows.clone().step_by(self.kernel.tile_rows) {
             let n_rows = self.kernel.tile_rows.min(rows.end - row);
-            // SAFETY: the rows and columns of a task are its own, and this is its only tile now.
+            // SAFETY: the rows and columns are the caller's, and this is its only tile now.
             #[allow(unsafe_code)]
             let out = unsafe {
                 let row = self.first_row + row;
-                self.out.part(row..row + n_rows, columns.clone())
+                self.out.part(row..row + n_rows, self.columns.clone())
             };
             let tile = Tile {
-                left: self.left.row(row).wrapping_add(4 * skipped),
+                left: self.left.row(row).wrapping_add(4 * self.skipped),
                 left_stride: self.left.stride(),
-                right: right.as_ptr(),
-                right_width,
-                n_words: right.len() / right_width,
+                right: self.right.as_ptr(),
+                right_width: self.right_width,
+                n_words: self.right.len() / self.right_width,
                 out: out.start(),
                 out_stride: out.stride(),
                 n_rows,
-                n_columns: columns.len(),
-                keep,
+                n_columns: self.columns.len(),
+                keep: self.keep,
                 scale: self.scale,
             };
-            // SAFETY: the left rows hold the words of the whole pass, the right words are those of the block, and `part`
-            // has checked that the tile lies inside the product.
+            // SAFETY: the left rows hold the words of all blocks, the right words are those of this one, and `part` has
+            // checked that the tile lies inside the product.
             #[allow(unsafe_code)]
             unsafe {
                 (self.kernel.multiply)(&tile);
             }
         }
+        self.state(|state| state.leave);
+    }
+
+    fn state(&self, step: impl Fn(&State) -> unsafe fn()) {
         if let Some(state) = &self.kernel.state {
-            // SAFETY: as above.
+            // SAFETY: the processor has the instructions of its kernel.
             #[allow(unsafe_code)]
             unsafe {
-                (state.leave)();
+                step(state)();
             }
         }
     }

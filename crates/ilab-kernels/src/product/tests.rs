@@ -4,7 +4,7 @@ use half::bf16;
 use proptest::prelude::*;
 
 use super::kernel::{self, Kernel, Word};
-use super::{Target, multiply_with, portable};
+use super::{Right, Target, multiply_with, portable};
 use crate::attention::tests::{assert_close, values};
 use crate::factor::Factor;
 use crate::matmul::Threads;
@@ -149,6 +149,48 @@ fn several_blocks_and_passes_agree_with_the_naive_product() {
                 let b = Side::new(k, n, Format::Bf16, is_transposed, 2);
                 check(kernel, shape, &a, &b, [0.5, 2.0]);
             }
+        }
+    }
+}
+
+#[test]
+fn parts_of_a_packed_right_factor_agree_with_the_naive_product() {
+    for kernel in kernels() {
+        for (rows, columns) in [
+            (0..5, 0..3),
+            (0..64, 64..130),
+            (64..197, 0..70),
+            (128..150, 192..200),
+        ] {
+            let (whole, m) = (Side::new(197, 200, Format::F32, false, 2), 40);
+            let right = Right::for_kernel(kernel, whole.factor());
+            let (k, n) = (rows.len(), columns.len());
+            let dense = whole.dense(Word::F32);
+            let part: Vec<f32> = rows
+                .clone()
+                .flat_map(|row| &dense[row * 200..][columns.clone()])
+                .copied()
+                .collect();
+            let a = Side::new(m, k, Format::F32, true, 1);
+            let (mut found, mut expected) = (values(m * n, 3), values(m * n, 3));
+            let scales = [0.5, 2.0];
+            let part = Factor::dense(&part, k, n);
+            multiply_with(
+                kernel,
+                &Target::dense(&mut expected, n),
+                scales,
+                a.factor(),
+                part,
+                Threads::One,
+            );
+            right.multiply(
+                &Target::dense(&mut found, n),
+                scales,
+                a.factor(),
+                rows,
+                columns,
+            );
+            assert_close(&found, &expected, 1e-6);
         }
     }
 }
