@@ -11,12 +11,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::exponential::exp;
 use crate::factor::Factor;
 use crate::matmul::{Precision, Threads};
-use crate::product::{self, Target};
+use crate::product::{self, Right, Target};
 use crate::scratch;
-use crate::simd::{maximum, sum, widest};
+use crate::simd::widest;
+use crate::softmax;
 
 /// Query rows whose scores are held at one time.
 const ROWS_PER_BLOCK: usize = 64;
@@ -58,6 +58,16 @@ struct Task {
     start: usize,
     length: usize,
     kv_head: usize,
+}
+
+impl Task {
+    /// The keys or values of the segment.
+    fn keys<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
+        data.block(
+            self.start..self.start + self.length,
+            self.kv_head * heads.width..(self.kv_head + 1) * heads.width,
+        )
+    }
 }
 
 impl Heads {
@@ -130,7 +140,7 @@ impl Block {
             let to = (from + ROWS_PER_BLOCK).min(task.length);
             Self {
                 queries: from..to,
-                keys: inputs.first_seen(from)..to,
+                keys: inputs.first_seen(from) / Right::ALIGNMENT * Right::ALIGNMENT..to,
                 task,
                 query_head,
             }
@@ -156,11 +166,6 @@ impl Block {
 
     fn queries<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
         let [rows, columns] = self.query_place(heads);
-        data.block(rows, columns)
-    }
-
-    fn keys<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
-        let [rows, columns] = self.key_place(heads);
         data.block(rows, columns)
     }
 }
@@ -194,73 +199,69 @@ pub fn attention_into(out: &mut [f32], inputs: Inputs<'_>, heads: Heads, segment
     );
     let target = Target::dense(out, width);
     heads.tasks(segments).into_par_iter().for_each(|task| {
+        let keys = Right::new(inputs.precision, task.keys(inputs.k, heads).transposed());
+        let values = Right::new(inputs.precision, task.keys(inputs.v, heads));
         for query_head in heads.query_heads(task) {
             for block in Block::of_head(&inputs, task, query_head) {
-                let n_keys = block.keys.len();
-                let mut weights = scratch::floats(block.queries.len() * n_keys);
-                probabilities(&mut weights, &inputs, heads, &block);
                 let [rows, columns] = block.query_place(heads);
                 // SAFETY: every block has rows or columns of its own.
                 #[allow(unsafe_code)]
-                let out = unsafe { target.part(rows, columns) };
+                let mut out = unsafe { target.part(rows, columns) };
+                let n_keys = block.keys.len();
+                let mut weights = scratch::floats(block.queries.len() * n_keys);
+                let mut factors = scratch::floats(block.queries.len());
+                unscaled_weights(&mut weights, &mut factors, &inputs, &keys, heads, &block);
                 let weights = Factor::dense(&weights, block.queries.len(), n_keys);
-                let values = block.keys(inputs.v, heads);
-                product::multiply(
-                    inputs.precision,
-                    out,
-                    0.0,
-                    1.0,
+                values.multiply(
+                    &out,
+                    [0.0, 1.0],
                     weights,
-                    values,
-                    Threads::One,
+                    block.keys.clone(),
+                    0..heads.width,
                 );
+                widest(|| {
+                    for (row, factor) in factors.iter().enumerate() {
+                        softmax::scale(out.row_mut(row), *factor);
+                    }
+                });
             }
         }
     });
 }
 
-/// Attention weights of the queries of a block on its keys; zero where a query does not see the key.
-fn probabilities(weights: &mut [f32], inputs: &Inputs<'_>, heads: Heads, block: &Block) {
+/// Attention weights of the queries of a block on its keys, and the factor that makes those of a query sum to 1; zero where
+/// a query does not see the key.
+fn unscaled_weights(
+    weights: &mut [f32],
+    factors: &mut [f32],
+    inputs: &Inputs<'_>,
+    keys: &Right,
+    heads: Heads,
+    block: &Block,
+) {
     let n_keys = block.keys.len();
-    inputs.precision.matmul(
-        weights,
-        0.0,
-        inputs.scale,
-        block.queries(inputs.q, heads),
-        block.keys(inputs.k, heads).transposed(),
-        Threads::One,
+    let queries = block.queries(inputs.q, heads);
+    let target = Target::dense(weights, n_keys);
+    keys.multiply(
+        &target,
+        [0.0, inputs.scale],
+        queries,
+        0..heads.width,
+        block.keys.clone(),
     );
     widest(|| {
-        for (row, weights) in block.queries.clone().zip(weights.chunks_exact_mut(n_keys)) {
+        for ((row, weights), factor) in block
+            .queries
+            .clone()
+            .zip(weights.chunks_exact_mut(n_keys))
+            .zip(factors)
+        {
             let seen = inputs.first_seen(row) - block.keys.start..row + 1 - block.keys.start;
             weights[..seen.start].fill(0.0);
             weights[seen.end..].fill(0.0);
-            softmax(&mut weights[seen]);
+            *factor = softmax::unscaled(&mut weights[seen]);
         }
     });
-}
-
-#[inline(always)]
-fn softmax(scores: &mut [f32]) {
-    let highest = maximum(scores);
-    for score in scores.iter_mut() {
-        *score = exp(*score - highest);
-    }
-    let scale = 1.0 / sum(scores.len(), |index| scores[index]);
-    for score in scores.iter_mut() {
-        *score *= scale;
-    }
-}
-
-/// Turns gradients by attention weights into gradients by scores.
-#[inline(always)]
-fn softmax_backward(dscores: &mut [f32], weights: &[f32]) {
-    let n = dscores.len().min(weights.len());
-    let (dscores, weights) = (&mut dscores[..n], &weights[..n]);
-    let dot = sum(n, |index| dscores[index] * weights[index]);
-    for (dscore, weight) in dscores.iter_mut().zip(weights) {
-        *dscore = weight * (*dscore - dot);
-    }
 }
 
 /// Gradients of [`attention`] by queries, keys and values.
@@ -330,9 +331,18 @@ pub fn attention_backward_into(
         dv: Target::dense(dv, kv_width),
     };
     heads.tasks(segments).into_par_iter().for_each(|task| {
+        let keys = task.keys(inputs.k, heads);
+        let packed = PackedKeys {
+            keys: Right::new(inputs.precision, keys),
+            keys_transposed: Right::new(inputs.precision, keys.transposed()),
+            values_transposed: Right::new(
+                inputs.precision,
+                task.keys(inputs.v, heads).transposed(),
+            ),
+        };
         for query_head in heads.query_heads(task) {
             for block in Block::of_head(&inputs, task, query_head) {
-                block_backward(&targets, &inputs, dout, heads, &block);
+                block_backward(&targets, &inputs, &packed, dout, heads, &block);
             }
         }
     });
@@ -345,28 +355,48 @@ struct Targets<'a> {
     dv: Target<'a>,
 }
 
+/// What all blocks of a task multiply with.
+struct PackedKeys {
+    keys: Right,
+    keys_transposed: Right,
+    values_transposed: Right,
+}
+
 /// One block: sets the gradient of its queries and adds to those of the keys and values that it sees.
 fn block_backward(
     targets: &Targets<'_>,
     inputs: &Inputs<'_>,
+    packed: &PackedKeys,
     dout: Factor<'_>,
     heads: Heads,
     block: &Block,
 ) {
     let (n_queries, n_keys) = (block.queries.len(), block.keys.len());
     let mut weights = scratch::floats(n_queries * n_keys);
-    probabilities(&mut weights, inputs, heads, block);
+    let mut factors = scratch::floats(n_queries);
+    unscaled_weights(
+        &mut weights,
+        &mut factors,
+        inputs,
+        &packed.keys_transposed,
+        heads,
+        block,
+    );
     let dout = block.queries(dout, heads);
     let mut dscores = scratch::floats(n_queries * n_keys);
-    let values = block.keys(inputs.v, heads).transposed();
-    let precision = inputs.precision;
-    precision.matmul(&mut dscores, 0.0, 1.0, dout, values, Threads::One);
+    let target = Target::dense(&mut dscores, n_keys);
+    let keys = block.keys.clone();
+    packed
+        .values_transposed
+        .multiply(&target, [0.0, 1.0], dout, 0..heads.width, keys.clone());
     widest(|| {
-        for (dscores, weights) in dscores
+        for ((dscores, weights), factor) in dscores
             .chunks_exact_mut(n_keys)
-            .zip(weights.chunks_exact(n_keys))
+            .zip(weights.chunks_exact_mut(n_keys))
+            .zip(factors.iter())
         {
-            softmax_backward(dscores, weights);
+            softmax::scale(weights, *factor);
+            softmax::backward(dscores, weights);
         }
     });
     let weights = Factor::dense(&weights, n_queries, n_keys).transposed();
@@ -382,18 +412,15 @@ fn block_backward(
             targets.dv.part(key_rows, key_columns),
         )
     };
-    let multiply = |out: Target<'_>, keep: f32, scale: f32, a: Factor<'_>, b: Factor<'_>| {
-        product::multiply(precision, out, keep, scale, a, b, Threads::One);
+    packed
+        .keys
+        .multiply(&dq, [0.0, inputs.scale], dscores, keys, 0..heads.width);
+    let multiply = |out: Target<'_>, scale: f32, a: Factor<'_>, b: Factor<'_>| {
+        product::multiply(inputs.precision, out, 1.0, scale, a, b, Threads::One);
     };
-    multiply(dv, 1.0, 1.0, weights, dout);
-    multiply(dq, 0.0, inputs.scale, dscores, block.keys(inputs.k, heads));
-    multiply(
-        dk,
-        1.0,
-        inputs.scale,
-        dscores.transposed(),
-        block.queries(inputs.q, heads),
-    );
+    multiply(dv, 1.0, weights, dout);
+    let queries = block.queries(inputs.q, heads);
+    multiply(dk, inputs.scale, dscores.transposed(), queries);
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 
 use rayon::prelude::*;
 
-use crate::exponential::exp;
 use crate::factor::Factor;
 use crate::matmul::{Precision, Threads};
-use crate::simd::{maximum, sum, widest};
+use crate::rounding;
+use crate::scratch;
+use crate::simd::{maximum, widest};
+use crate::softmax;
 
-/// Rows whose logits are held at one time.
-const ROWS_PER_CHUNK: usize = 512;
+/// Logits that are held at one time: 64 MiB.
+const LOGITS_PER_CHUNK: usize = 1 << 24;
+/// Rows of a chunk at least: every chunk reads the weight twice and its gradient once.
+const MIN_ROWS_PER_CHUNK: usize = 256;
 
 /// Factors around the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,27 +60,27 @@ pub fn linear_cross_entropy(
         n_learned: learned.len(),
         dhidden: vec![0.0; hidden.len()],
     };
-    for chunk in learned.chunks(ROWS_PER_CHUNK) {
-        let rows = gathered(hidden, chunk, c);
-        let rows = Factor::dense(&rows, chunk.len(), c);
-        let mut logits = vec![0.0; chunk.len() * v];
+    for chunk in learned.chunks(rows_per_chunk(v)) {
+        let gathered_rows = gathered(hidden, chunk, c);
+        let rows = Factor::dense(&gathered_rows, chunk.len(), c);
+        let mut logits = scratch::floats(chunk.len() * v);
+        let transposed = weight.transposed();
         precision.matmul(
             &mut logits,
             0.0,
             scales.logit,
             rows,
-            weight.transposed(),
+            transposed,
             Threads::All,
         );
-        let losses: Vec<f64> = logits
-            .par_chunks_exact_mut(v)
-            .zip(chunk)
-            .map(|(logits, (_, target))| widest(|| softmax_minus_one_hot(logits, *target)))
-            .collect();
-        result.loss_sum += losses.iter().sum::<f64>();
-        let dlogits = Factor::dense(&logits, chunk.len(), v);
+        result.loss_sum += chunk_loss(&mut logits, chunk, precision);
+        let dlogits = match precision {
+            Precision::F32 => Factor::dense(&logits, chunk.len(), v),
+            // The first half of every row.
+            Precision::Bf16 => Factor::bf16(bytemuck::cast_slice(&logits), chunk.len(), v, 2 * v),
+        };
         let scale = scales.logit * scales.gradient;
-        let mut dhidden = vec![0.0; chunk.len() * c];
+        let mut dhidden = scratch::floats(chunk.len() * c);
         precision.matmul(&mut dhidden, 0.0, scale, dlogits, weight, Threads::All);
         for ((row, _), gradient) in chunk.iter().zip(dhidden.chunks_exact(c)) {
             result.dhidden[row * c..(row + 1) * c].copy_from_slice(gradient);
@@ -106,20 +110,37 @@ pub fn cross_entropy_loss(
     let (v, c) = (weight.n_rows(), weight.n_columns());
     assert_eq!(hidden.len(), targets.len() * c, "a target a row");
     let mut loss_sum = 0.0;
-    for chunk in learned(targets).chunks(ROWS_PER_CHUNK) {
-        let rows = gathered(hidden, chunk, c);
-        let rows = Factor::dense(&rows, chunk.len(), c);
-        let mut logits = vec![0.0; chunk.len() * v];
+    for chunk in learned(targets).chunks(rows_per_chunk(v)) {
+        let gathered_rows = gathered(hidden, chunk, c);
+        let rows = Factor::dense(&gathered_rows, chunk.len(), c);
+        let mut logits = scratch::floats(chunk.len() * v);
         let weight = weight.transposed();
         precision.matmul(&mut logits, 0.0, logit_scale, rows, weight, Threads::All);
-        let losses: Vec<f64> = logits
-            .par_chunks_exact_mut(v)
-            .zip(chunk)
-            .map(|(logits, (_, target))| widest(|| softmax_minus_one_hot(logits, *target)))
-            .collect();
-        loss_sum += losses.iter().sum::<f64>();
+        loss_sum += chunk_loss(&mut logits, chunk, precision);
     }
     loss_sum
+}
+
+fn rows_per_chunk(v: usize) -> usize {
+    (LOGITS_PER_CHUNK / v.max(1)).max(MIN_ROWS_PER_CHUNK)
+}
+
+/// The loss of a chunk; its logits become their gradients, in the precision of the products that read them.
+fn chunk_loss(logits: &mut [f32], chunk: &[(usize, usize)], precision: Precision) -> f64 {
+    let losses: Vec<f64> = logits
+        .par_chunks_exact_mut(logits.len() / chunk.len())
+        .zip(chunk)
+        .map(|(logits, (_, target))| {
+            widest(|| {
+                let loss = softmax_minus_one_hot(logits, *target);
+                if precision == Precision::Bf16 {
+                    rounding::narrow(logits);
+                }
+                loss
+            })
+        })
+        .collect();
+    losses.iter().sum()
 }
 
 /// Row and target of the rows that are learned.
@@ -130,11 +151,12 @@ fn learned(targets: &[Option<u32>]) -> Vec<(usize, usize)> {
 }
 
 /// The learned rows, one after the other.
-fn gathered(hidden: &[f32], chunk: &[(usize, usize)], c: usize) -> Vec<f32> {
-    let rows = chunk
-        .iter()
-        .flat_map(|(row, _)| &hidden[row * c..(row + 1) * c]);
-    rows.copied().collect()
+fn gathered(hidden: &[f32], chunk: &[(usize, usize)], c: usize) -> scratch::Floats {
+    let mut rows = scratch::floats(chunk.len() * c);
+    for ((row, _), gathered) in chunk.iter().zip(rows.chunks_exact_mut(c)) {
+        gathered.copy_from_slice(&hidden[row * c..(row + 1) * c]);
+    }
+    rows
 }
 
 /// Turns logits into `softmax - one_hot(target)`, their gradient, and returns `-ln softmax[target]`.
@@ -142,14 +164,8 @@ fn gathered(hidden: &[f32], chunk: &[(usize, usize)], c: usize) -> Vec<f32> {
 fn softmax_minus_one_hot(logits: &mut [f32], target: usize) -> f64 {
     let highest = maximum(logits);
     let target_logit = f64::from(logits[target]) - f64::from(highest);
-    for logit in logits.iter_mut() {
-        *logit = exp(*logit - highest);
-    }
-    let total = sum(logits.len(), |index| logits[index]);
-    let scale = 1.0 / total;
-    for logit in logits.iter_mut() {
-        *logit *= scale;
-    }
+    let total = softmax::exponentials(logits, highest);
+    softmax::scale(logits, 1.0 / total);
     logits[target] -= 1.0;
     f64::from(total).ln() - target_logit
 }

@@ -25,6 +25,7 @@ pub mod rope;
 pub mod rounding;
 mod scratch;
 mod simd;
+mod softmax;
 pub mod swiglu;
 
 /// Rows that one thread takes at a time where the work is a plain loop over rows.

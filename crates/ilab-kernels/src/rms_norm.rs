@@ -117,7 +117,7 @@ fn row_backward(
     let scale = inverse_rms(x, eps);
     let n = x.len();
     let (dx, weight, dy) = (&mut dx[..n], &weight[..n], &dy[..n]);
-    let dot = sum(n, |index| x[index] * weight[index] * dy[index]);
+    let dot = sum([x, weight, dy], |[x, weight, dy]| x * weight * dy);
     let pull = dot * scale * scale * scale / x.len() as f32;
     for (((dx, x), weight), dy) in dx.iter_mut().zip(x).zip(weight).zip(dy) {
         *dx += scale * weight * dy - pull * x;
@@ -129,7 +129,7 @@ fn row_backward(
 
 #[inline(always)]
 fn inverse_rms(x: &[f32], eps: f32) -> f32 {
-    let mean_square = sum(x.len(), |index| x[index] * x[index]) / x.len() as f32;
+    let mean_square = sum([x], |[x]| x * x) / x.len() as f32;
     1.0 / (mean_square + eps).sqrt()
 }
 

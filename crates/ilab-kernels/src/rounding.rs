@@ -58,6 +58,27 @@ pub fn to_f32_into(widened: &mut [f32], values: &[bf16]) {
         });
 }
 
+/// Rounds in place: as bf16 the numbers take the first half of their memory; what is in the second is left over.
+#[inline(always)]
+pub(crate) fn narrow(values: &mut [f32]) {
+    const LANES: usize = 32;
+    let n = values.len();
+    for start in (0..n - n % LANES).step_by(LANES) {
+        let rounded: [u16; LANES] = {
+            let chunk: &[f32; LANES] = values[start..]
+                .first_chunk()
+                .expect("whole chunks come first");
+            chunk.map(bits)
+        };
+        bytemuck::cast_slice_mut::<f32, u16>(values)[start..start + LANES]
+            .copy_from_slice(&rounded);
+    }
+    for index in n - n % LANES..n {
+        let rounded = bits(values[index]);
+        bytemuck::cast_slice_mut::<f32, u16>(values)[index] = rounded;
+    }
+}
+
 /// The bf16 nearest to a number.
 #[inline(always)]
 pub(crate) fn bits(value: f32) -> u16 {
@@ -73,6 +94,16 @@ pub(crate) fn bits(value: f32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn narrowing_in_place_is_the_same() {
+        for n in [1, 31, 32, 100] {
+            let mut values = crate::attention::tests::values(n, 1);
+            let expected = to_bf16(&values);
+            narrow(&mut values);
+            assert_eq!(bytemuck::cast_slice::<f32, bf16>(&values)[..n], expected);
+        }
+    }
 
     #[test]
     fn rounding_is_that_of_the_half_crate() {

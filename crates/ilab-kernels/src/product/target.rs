@@ -83,4 +83,17 @@ impl<'a> Target<'a> {
             ..*self
         }
     }
+
+    /// One row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
+        // SAFETY: the row lies inside the matrix that is borrowed, and is borrowed from this target.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.n_columns)
+        }
+    }
 }
