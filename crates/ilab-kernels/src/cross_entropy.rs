@@ -218,6 +218,8 @@ mod tests {
         check_gradient(&weight, &dweight, |weight| 0.25 * naive(&hidden, weight));
         let frozen = linear_cross_entropy(&hidden, factor, &targets, scales, Precision::F32, None);
         assert_eq!(frozen, found);
+        let alone = cross_entropy_loss(&hidden, factor, &targets, 0.5, Precision::F32);
+        assert_eq!(alone, found.loss_sum);
     }
 
     #[test]
