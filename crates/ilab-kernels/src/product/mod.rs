@@ -5,9 +5,13 @@
 //! rows are multiplied with it: weights are read from memory once and never written as a packed copy.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(any(target_arch = "x86_64", test))]
+mod blocks;
 mod kernel;
 mod left;
 #[cfg(target_arch = "aarch64")]
@@ -45,6 +49,11 @@ const BLOCKS_PER_PASS: usize = 4;
 const ROWS_PER_PASS: usize = 1024;
 /// Tasks that every thread should find, so that one that was held up does not hold up the others.
 const TASKS_PER_THREAD: usize = 4;
+
+/// The name of the kernel that [`multiply`] takes.
+pub(crate) fn instructions(precision: Precision) -> &'static str {
+    kernel::best(precision).name
+}
 
 /// `out = keep · out + scale · a · b`; `keep = 0` overwrites whatever `out` holds.
 ///

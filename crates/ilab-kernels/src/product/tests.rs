@@ -4,7 +4,7 @@ use half::bf16;
 use proptest::prelude::*;
 
 use super::kernel::{self, Kernel, Word};
-use super::{Right, Target, multiply_with, portable};
+use super::{Right, Target, blocks, multiply_with, portable};
 use crate::attention::tests::{assert_close, values};
 use crate::factor::Factor;
 use crate::matmul::Threads;
@@ -14,7 +14,7 @@ const FORMATS: [Format; 4] = [Format::F32, Format::Bf16, Format::Q8, Format::Nf4
 
 fn kernels() -> Vec<&'static Kernel> {
     let mut kernels = kernel::available();
-    kernels.extend([&portable::F32, &portable::BF16]);
+    kernels.extend([&portable::F32, &portable::BF16, &blocks::PLAIN]);
     kernels
 }
 
