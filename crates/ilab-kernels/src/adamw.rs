@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::simd::widest;
+use crate::simd::{dot, widest};
 
 /// Elements that one thread takes at a time.
 const ELEMENTS_PER_TASK: usize = 1 << 15;
@@ -52,9 +52,9 @@ impl AdamW {
         let first_correction = 1.0 - f64::from(self.beta1).powi(exponent);
         let second_correction = 1.0 - f64::from(self.beta2).powi(exponent);
         #[allow(clippy::cast_possible_truncation)]
-        let (step_size, root) = (
+        let (step_size, inverse_root) = (
             (f64::from(lr) / first_correction) as f32,
-            second_correction.sqrt() as f32,
+            (1.0 / second_correction.sqrt()) as f32,
         );
         let keep = 1.0 - lr * self.weight_decay;
         let Self {
@@ -76,8 +76,8 @@ impl AdamW {
                         let gradient = gradient * gradient_scale;
                         *first = beta1 * *first + (1.0 - beta1) * gradient;
                         *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                        *weight =
-                            *weight * keep - step_size * *first / (second.sqrt() / root + eps);
+                        *weight = *weight * keep
+                            - step_size * *first / (second.sqrt() * inverse_root + eps);
                     }
                 });
             });
@@ -95,15 +95,18 @@ pub struct Schedule {
     pub step: u64,
 }
 
-/// Sum of the squares, in f64 so that large models do not lose small gradients.
+/// Sum of the squares: short runs in f32 lanes, their sums in f64, so that large models do not lose small gradients.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
+    const ELEMENTS_PER_RUN: usize = 1024;
     let partial: Vec<f64> = values
         .par_chunks(ELEMENTS_PER_TASK)
         .map(|chunk| {
-            chunk
-                .iter()
-                .map(|value| f64::from(*value) * f64::from(*value))
-                .sum()
+            widest(|| {
+                chunk
+                    .chunks(ELEMENTS_PER_RUN)
+                    .map(|run| f64::from(dot(run, run)))
+                    .sum()
+            })
         })
         .collect();
     partial.iter().sum()
@@ -137,5 +140,19 @@ mod tests {
             (at[0] - 0.899).abs() < 1e-6 && (at[1] - 0.871_467_35).abs() < 1e-6,
             "{at:?}"
         );
+    }
+
+    #[test]
+    fn the_sum_of_many_squares_is_that_of_f64() {
+        let mut values = crate::attention::tests::values(ELEMENTS_PER_TASK * 2 + 77, 1);
+        values[5] = 1e3;
+        let exact: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let found = sum_of_squares(&values);
+        assert!(
+            (found - exact).abs() < 1e-6 * exact,
+            "{found}, expected {exact}"
+        );
+        values[7] = f32::NAN;
+        assert!(sum_of_squares(&values).is_nan());
     }
 }

@@ -13,8 +13,23 @@ use crate::simd::{dot, dot3, widest};
 /// # Shape
 /// `x: [N, C]`, `weight: [C]`, result `[N, C]`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
-    let c = weight.len();
     let mut y = vec![0.0; x.len()];
+    rms_norm_into(&mut y, x, weight, eps);
+    y
+}
+
+/// [`rms_norm`] into memory that is there already.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn rms_norm_into(y: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
+    let c = weight.len();
+    assert!(
+        y.len() == x.len() && x.len().is_multiple_of(c),
+        "rows of {c}: {} y, {} x",
+        y.len(),
+        x.len()
+    );
     y.par_chunks_mut(c * ROWS_PER_TASK)
         .zip(x.par_chunks(c * ROWS_PER_TASK))
         .for_each(|(y, x)| {
@@ -27,7 +42,6 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
                 }
             });
         });
-    y
 }
 
 /// Gradient of [`rms_norm`] by `x`; that by `weight` is added to `dweight` where there is one.

@@ -14,6 +14,22 @@ const ELEMENTS_PER_TASK: usize = 1 << 14;
 /// `y = silu(gate) · up`, element by element.
 pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     let mut y = vec![0.0; gate.len()];
+    swiglu_into(&mut y, gate, up);
+    y
+}
+
+/// [`swiglu`] into memory that is there already.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn swiglu_into(y: &mut [f32], gate: &[f32], up: &[f32]) {
+    assert!(
+        y.len() == gate.len() && up.len() == gate.len(),
+        "{} y, {} gate, {} up",
+        y.len(),
+        gate.len(),
+        up.len()
+    );
     y.par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(gate.par_chunks(ELEMENTS_PER_TASK))
         .zip(up.par_chunks(ELEMENTS_PER_TASK))
@@ -24,12 +40,35 @@ pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
                 }
             });
         });
-    y
 }
 
 /// Gradients of [`swiglu`] by `gate` and `up`.
 pub fn swiglu_backward(gate: &[f32], up: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (mut dgate, mut dup) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
+    swiglu_backward_into(&mut dgate, &mut dup, gate, up, dy);
+    (dgate, dup)
+}
+
+/// [`swiglu_backward`] into memory that is there already.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn swiglu_backward_into(
+    dgate: &mut [f32],
+    dup: &mut [f32],
+    gate: &[f32],
+    up: &[f32],
+    dy: &[f32],
+) {
+    let n = gate.len();
+    assert!(
+        [dgate.len(), dup.len(), up.len(), dy.len()] == [n; 4],
+        "{} dgate, {} dup, {n} gate, {} up, {} dy",
+        dgate.len(),
+        dup.len(),
+        up.len(),
+        dy.len()
+    );
     dgate
         .par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(dup.par_chunks_mut(ELEMENTS_PER_TASK))
@@ -49,7 +88,6 @@ pub fn swiglu_backward(gate: &[f32], up: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f
                 }
             });
         });
-    (dgate, dup)
 }
 
 #[cfg(test)]
