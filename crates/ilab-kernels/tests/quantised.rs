@@ -8,9 +8,9 @@ fn golden<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str) -> Vec<T> {
     include_str!("../../../goldens/kernels/quantised.txt")
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-        .unwrap()
+        .expect("the file has this line")
         .split(' ')
-        .map(|value| value.parse().unwrap())
+        .map(|value| value.parse().expect("the file holds numbers"))
         .collect()
 }
 

@@ -11,6 +11,7 @@ use half::bf16;
 use super::kernel::Word;
 use crate::factor::{Factor, Rows};
 use crate::rounding;
+use crate::simd::widest;
 
 /// Lines and words of a block.
 pub(super) const BLOCK: usize = 16;
@@ -85,9 +86,11 @@ pub(super) fn pack(
                     } else {
                         [line, n_lines, k, n_k]
                     };
-                    for (row, out) in stage.chunks_mut(n_columns).take(n_rows).enumerate() {
-                        matrix.read_stored(first + row, start..start + n_columns, out);
-                    }
+                    widest(|| {
+                        for (row, out) in stage.chunks_mut(n_columns).take(n_rows).enumerate() {
+                            matrix.read_stored(first + row, start..start + n_columns, out);
+                        }
+                    });
                     let source = Source {
                         data: &stage[..n_rows * n_columns],
                         stride: n_columns,
