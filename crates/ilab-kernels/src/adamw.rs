@@ -74,16 +74,16 @@ impl AdamW {
         let first_correction = 1.0 - f64::from(self.beta1).powi(exponent);
         let second_correction = 1.0 - f64::from(self.beta2).powi(exponent);
         #[allow(clippy::cast_possible_truncation)]
-        let (step_size, root) = (
+        let (step_size, inverse_root) = (
             (f64::from(lr) / first_correction) as f32,
-            second_correction.sqrt() as f32,
+            (1.0 / second_correction.sqrt()) as f32,
         );
         Coefficients {
             beta1: self.beta1,
             beta2: self.beta2,
             eps: self.eps,
             step_size,
-            root,
+            inverse_root,
             keep: 1.0 - lr * self.weight_decay,
             gradient_scale,
         }
@@ -97,7 +97,7 @@ pub(crate) struct Coefficients {
     beta2: f32,
     eps: f32,
     step_size: f32,
-    root: f32,
+    inverse_root: f32,
     keep: f32,
     gradient_scale: f32,
 }
@@ -109,7 +109,7 @@ impl Coefficients {
         let gradient = gradient * self.gradient_scale;
         *first = self.beta1 * *first + (1.0 - self.beta1) * gradient;
         *second = self.beta2 * *second + (1.0 - self.beta2) * gradient * gradient;
-        let denominator = second.sqrt() / self.root + self.eps;
+        let denominator = second.sqrt() * self.inverse_root + self.eps;
         *weight = *weight * self.keep - self.step_size * *first / denominator;
     }
 }

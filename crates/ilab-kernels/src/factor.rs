@@ -167,6 +167,7 @@ impl<'a> Factor<'a> {
     ///
     /// # Panics
     /// When the row or the columns lie outside the stored matrix.
+    #[inline(always)]
     pub(crate) fn read_stored(self, row: usize, columns: Range<usize>, out: &mut [f32]) {
         assert!(
             row < self.n_rows && columns.end <= self.n_columns,

@@ -22,6 +22,11 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// The instructions that this processor multiplies with.
+    pub fn instructions(self) -> &'static str {
+        product::instructions(self)
+    }
+
     /// `out = keep · out + scale · a · b`, with `out` row-major and dense.
     ///
     /// # Shape

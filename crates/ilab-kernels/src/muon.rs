@@ -6,7 +6,7 @@
 
 use crate::factor::Factor;
 use crate::matmul::{Precision, Threads};
-use crate::simd::sum;
+use crate::simd::dot;
 
 /// Coefficients of the quintic Newton-Schulz iteration.
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
@@ -63,7 +63,7 @@ impl Muon {
 
 /// Near the orthogonal matrix that is nearest to `x: [n_rows, n_columns]`: its singular values become about 1.
 fn orthogonal(mut x: Vec<f32>, n_rows: usize, n_columns: usize, precision: Precision) -> Vec<f32> {
-    let norm = sum([&x], |[x]| x * x).sqrt() + EPS;
+    let norm = dot(&x, &x).sqrt() + EPS;
     x.iter_mut().for_each(|x| *x /= norm);
     let [a, b, c] = COEFFICIENTS;
     let is_wide = n_rows <= n_columns;

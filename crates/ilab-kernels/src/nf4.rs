@@ -76,20 +76,66 @@ fn nearest(value: f32) -> u8 {
 }
 
 /// Copies values of one row from column `start` on.
+#[inline(always)]
 pub(crate) fn read(row: &[Nf4Block], start: usize, out: &mut [f32]) {
-    let mut blocks = row[start / BLOCK..].iter();
-    let mut skipped = start % BLOCK;
+    let mut column = start;
     let mut rest = out;
     while !rest.is_empty() {
-        let block = blocks.next().expect("the columns lie inside the row");
-        let (now, later) = rest.split_at_mut(rest.len().min(BLOCK - skipped));
-        let scale = block.scale.to_f32();
-        for (out, index) in now.iter_mut().zip(skipped..) {
-            let byte = block.codes[index % N_BYTES];
-            let code = (byte >> (4 * (index / N_BYTES))) & 15;
-            *out = scale * LEVELS[usize::from(code)];
+        let block = &row[column / BLOCK];
+        let (half, skipped) = (column % BLOCK / N_BYTES, column % N_BYTES);
+        let (now, later) = rest.split_at_mut(rest.len().min(N_BYTES - skipped));
+        read_half(block, half, skipped, now);
+        column += now.len();
+        rest = later;
+    }
+}
+
+/// Values of one half of a block, from the `skipped`-th on.
+#[inline(always)]
+fn read_half(block: &Nf4Block, half: usize, skipped: usize, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Ok(out) = <&mut [f32; N_BYTES]>::try_from(&mut *out)
+        && std::arch::is_x86_feature_detected!("avx512f")
+    {
+        // SAFETY: the processor has the instructions.
+        #[allow(unsafe_code)]
+        unsafe {
+            return read_whole_half(block, half, out);
         }
-        (rest, skipped) = (later, 0);
+    }
+    let scale = block.scale.to_f32();
+    for (out, byte) in out.iter_mut().zip(&block.codes[skipped..]) {
+        *out = scale * LEVELS[usize::from((byte >> (4 * half)) & 15)];
+    }
+}
+
+/// All values of one half of a block: the levels are a table in a register.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn read_whole_half(block: &Nf4Block, half: usize, out: &mut [f32; N_BYTES]) {
+    use std::arch::x86_64::{
+        _mm_loadu_si128, _mm512_and_si512, _mm512_cvtepu8_epi32, _mm512_loadu_ps, _mm512_mul_ps,
+        _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_srli_epi32,
+        _mm512_storeu_ps,
+    };
+    const LANES: usize = 16;
+    let scale = _mm512_set1_ps(block.scale.to_f32());
+    let (out, _) = out.as_chunks_mut::<LANES>();
+    let (bytes, _) = block.codes.as_chunks::<LANES>();
+    for (out, bytes) in out.iter_mut().zip(bytes) {
+        // SAFETY: sixteen bytes are read, sixteen levels, and sixteen floats written.
+        #[allow(unsafe_code)]
+        unsafe {
+            let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast()));
+            let codes = if half == 0 {
+                bytes
+            } else {
+                _mm512_srli_epi32::<4>(bytes)
+            };
+            let codes = _mm512_and_si512(codes, _mm512_set1_epi32(15));
+            let levels = _mm512_permutexvar_ps(codes, _mm512_loadu_ps(LEVELS.as_ptr()));
+            _mm512_storeu_ps(out.as_mut_ptr(), _mm512_mul_ps(scale, levels));
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub fn quantise(row: &[f32]) -> impl Iterator<Item = Q8Block> {
 }
 
 /// Copies values of one row from column `start` on.
+#[inline(always)]
 pub(crate) fn read(row: &[Q8Block], start: usize, out: &mut [f32]) {
     let mut blocks = row[start / BLOCK..].iter();
     let mut skipped = start % BLOCK;

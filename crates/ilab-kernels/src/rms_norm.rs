@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::ROWS_PER_TASK;
-use crate::simd::{sum, widest};
+use crate::simd::{dot, dot3, widest};
 
 /// `y = x / sqrt(mean(x²) + eps) · weight`, row by row.
 ///
@@ -18,13 +18,18 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     y
 }
 
-/// [`rms_norm`] into a buffer, whatever that holds.
+/// [`rms_norm`] into memory that is there already.
 ///
 /// # Panics
-/// When the buffer has another size.
+/// When the shapes do not fit.
 pub fn rms_norm_into(y: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
     let c = weight.len();
-    assert_eq!(y.len(), x.len(), "y and x");
+    assert!(
+        y.len() == x.len() && x.len().is_multiple_of(c),
+        "rows of {c}: {} y, {} x",
+        y.len(),
+        x.len()
+    );
     y.par_chunks_mut(c * ROWS_PER_TASK)
         .zip(x.par_chunks(c * ROWS_PER_TASK))
         .for_each(|(y, x)| {
@@ -117,8 +122,8 @@ fn row_backward(
     let scale = inverse_rms(x, eps);
     let n = x.len();
     let (dx, weight, dy) = (&mut dx[..n], &weight[..n], &dy[..n]);
-    let dot = sum([x, weight, dy], |[x, weight, dy]| x * weight * dy);
-    let pull = dot * scale * scale * scale / x.len() as f32;
+    let pulled = dot3(x, weight, dy);
+    let pull = pulled * scale * scale * scale / x.len() as f32;
     for (((dx, x), weight), dy) in dx.iter_mut().zip(x).zip(weight).zip(dy) {
         *dx += scale * weight * dy - pull * x;
     }
@@ -129,7 +134,7 @@ fn row_backward(
 
 #[inline(always)]
 fn inverse_rms(x: &[f32], eps: f32) -> f32 {
-    let mean_square = sum([x], |[x]| x * x) / x.len() as f32;
+    let mean_square = dot(x, x) / x.len() as f32;
     1.0 / (mean_square + eps).sqrt()
 }
 

@@ -1,7 +1,7 @@
 //! The pieces of a softmax over one row, forward and backward.
 
 use crate::exponential::exp;
-use crate::simd::{LANES, maximum, sum, total};
+use crate::simd::{LANES, dot, maximum, total};
 
 /// Replaces `x` by `e^(x - highest)` and returns their sum; none become 0.
 #[inline(always)]
@@ -14,11 +14,13 @@ pub(crate) fn exponentials(x: &mut [f32], highest: f32) -> f32 {
             *total += *x;
         }
     }
-    for (total, x) in lanes.iter_mut().zip(rest) {
+    // Apart from the lanes, which stay in a register as long as no variable indexes them.
+    let mut tail = 0.0;
+    for x in rest {
         *x = exp(*x - highest);
-        *total += *x;
+        tail += *x;
     }
-    total(lanes)
+    total(lanes) + tail
 }
 
 /// Replaces scores by unscaled weights and returns the factor that makes their sum 1.
@@ -39,9 +41,9 @@ pub(crate) fn scale(values: &mut [f32], factor: f32) {
 /// Turns gradients by weights into gradients by scores.
 #[inline(always)]
 pub(crate) fn backward(dscores: &mut [f32], weights: &[f32]) {
-    let dot = sum([dscores, weights], |[dscore, weight]| dscore * weight);
+    let mean = dot(dscores, weights);
     for (dscore, weight) in dscores.iter_mut().zip(weights) {
-        *dscore = weight * (*dscore - dot);
+        *dscore = weight * (*dscore - mean);
     }
 }
 

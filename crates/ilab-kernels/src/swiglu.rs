@@ -18,14 +18,17 @@ pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     y
 }
 
-/// [`swiglu`] into a buffer, whatever that holds.
+/// [`swiglu`] into memory that is there already.
 ///
 /// # Panics
-/// When the sizes differ.
+/// When the lengths differ.
 pub fn swiglu_into(y: &mut [f32], gate: &[f32], up: &[f32]) {
     assert!(
         y.len() == gate.len() && up.len() == gate.len(),
-        "sizes differ"
+        "{} y, {} gate, {} up",
+        y.len(),
+        gate.len(),
+        up.len()
     );
     y.par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(gate.par_chunks(ELEMENTS_PER_TASK))
@@ -42,11 +45,14 @@ pub fn swiglu_into(y: &mut [f32], gate: &[f32], up: &[f32]) {
 /// Gradients of [`swiglu`]: `gate` and `up` become their gradients.
 ///
 /// # Panics
-/// When the sizes differ.
+/// When the lengths differ.
 pub fn swiglu_backward_in_place(gate: &mut [f32], up: &mut [f32], dy: &[f32]) {
     assert!(
         up.len() == gate.len() && dy.len() == gate.len(),
-        "sizes differ"
+        "{} gate, {} up, {} dy",
+        gate.len(),
+        up.len(),
+        dy.len()
     );
     gate.par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(up.par_chunks_mut(ELEMENTS_PER_TASK))

@@ -114,6 +114,9 @@ pub(crate) fn available() -> Vec<&'static Kernel> {
     #[cfg(target_arch = "x86_64")]
     {
         let mut kernels = Vec::new();
+        if super::amx::is_available() {
+            kernels.push(&super::amx::BF16);
+        }
         if super::avx512::has_bf16() {
             kernels.push(&super::avx512::BF16);
         }

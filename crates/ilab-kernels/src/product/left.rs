@@ -10,8 +10,10 @@ use crate::factor::{Factor, Rows};
 use crate::matmul::Threads;
 use crate::scratch::{self, Words};
 
-/// Lines that one task packs.
-const LINES_PER_TASK: usize = 128;
+/// Lines that one task packs at most: of a factor that is stored the other way round, half a kilobyte of every row.
+const MAX_LINES_PER_TASK: usize = 128;
+/// Lines that one task packs at least.
+const MIN_LINES_PER_TASK: usize = 16;
 /// Words of a cache line.
 const LINE: usize = 16;
 
@@ -90,9 +92,14 @@ fn packed<'a>(
     // An odd number of cache lines, so that the rows of a tile do not compete for the same places in the cache.
     let stride = (n_words.div_ceil(LINE) | 1) * LINE;
     let mut words = scratch::words(rows.len() * stride);
+    let lines_per_task = rows
+        .len()
+        .div_ceil(2 * rayon::current_num_threads())
+        .next_multiple_of(MIN_LINES_PER_TASK)
+        .min(MAX_LINES_PER_TASK);
     let task = |(task, words): (usize, &mut [u32])| {
-        let first = rows.start + task * LINES_PER_TASK;
-        let lines = first..(first + LINES_PER_TASK).min(rows.end);
+        let first = rows.start + task * lines_per_task;
+        let lines = first..(first + lines_per_task).min(rows.end);
         let mut packed = Packed {
             words,
             stride,
@@ -101,7 +108,7 @@ fn packed<'a>(
         };
         pack(&mut packed, matrix, lines, inner.clone());
     };
-    let words_per_task = LINES_PER_TASK * stride;
+    let words_per_task = lines_per_task * stride;
     match threads {
         Threads::All => words
             .par_chunks_mut(words_per_task)

@@ -5,9 +5,13 @@
 //! rows are multiplied with it: weights are read from memory once and never written as a packed copy.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(any(target_arch = "x86_64", test))]
+mod blocks;
 mod kernel;
 mod left;
 #[cfg(target_arch = "aarch64")]
@@ -41,10 +45,17 @@ use crate::scratch;
 const WORDS_PER_BLOCK: usize = 512;
 /// Blocks along the inner axis for which the left factor is packed at one time.
 const BLOCKS_PER_PASS: usize = 4;
-/// Rows for which the left factor is packed at one time: 8 MiB with the blocks of a pass.
-const ROWS_PER_PASS: usize = 1024;
+/// Words of the left factor that are packed at one time: 8 MiB, which the last cache holds.
+const WORDS_PER_PASS: usize = 1 << 21;
+/// Rows of a pass at least: every pass packs the right factor anew.
+const MIN_ROWS_PER_PASS: usize = 576;
 /// Tasks that every thread should find, so that one that was held up does not hold up the others.
 const TASKS_PER_THREAD: usize = 4;
+
+/// The name of the kernel that [`multiply`] takes.
+pub(crate) fn instructions(precision: Precision) -> &'static str {
+    kernel::best(precision).name
+}
 
 /// `out = keep · out + scale · a · b`; `keep = 0` overwrites whatever `out` holds.
 ///
@@ -82,8 +93,10 @@ fn multiply_with(
         let inner = start..(start + inner_per_pass).min(k);
         let [keep, scale] = scales;
         let keep = if start == 0 { keep } else { 1.0 };
-        for first in (0..m).step_by(ROWS_PER_PASS) {
-            let rows = first..(first + ROWS_PER_PASS).min(m);
+        let words_per_row = inner.len().div_ceil(kernel.word.depth()).max(1);
+        let rows_per_pass = (WORDS_PER_PASS / words_per_row).max(MIN_ROWS_PER_PASS);
+        for first in (0..m).step_by(rows_per_pass) {
+            let rows = first..(first + rows_per_pass).min(m);
             let pass = Pass {
                 kernel,
                 left: &Left::new(a, rows.clone(), inner.clone(), kernel.word, threads),

@@ -11,6 +11,7 @@ use half::bf16;
 use super::kernel::Word;
 use crate::factor::{Factor, Rows};
 use crate::rounding;
+use crate::simd::widest;
 
 /// Lines and words of a block.
 pub(super) const BLOCK: usize = 16;
@@ -85,9 +86,11 @@ pub(super) fn pack(
                     } else {
                         [line, n_lines, k, n_k]
                     };
-                    for (row, out) in stage.chunks_mut(n_columns).take(n_rows).enumerate() {
-                        matrix.read_stored(first + row, start..start + n_columns, out);
-                    }
+                    widest(|| {
+                        for (row, out) in stage.chunks_mut(n_columns).take(n_rows).enumerate() {
+                            matrix.read_stored(first + row, start..start + n_columns, out);
+                        }
+                    });
                     let source = Source {
                         data: &stage[..n_rows * n_columns],
                         stride: n_columns,
@@ -171,21 +174,25 @@ fn read<N: Number>(
             }]
         })
     };
+    let bits = |line: usize, index: usize| match word {
+        Word::F32 => number(line, index).map_or(0, N::to_f32_bits),
+        Word::Bf16Pair => {
+            let half = |k: usize| u32::from(number(line, k).map_or(0, N::to_bf16_bits));
+            half(2 * index) | half(2 * index + 1) << 16
+        }
+    };
+    let n_words = n_k.div_ceil(word.depth());
+    let (n_rows, n_columns) = match order {
+        Order::ByLine => (n_lines, n_words),
+        Order::ByWord => (n_words, n_lines),
+    };
     let mut block = [[0; BLOCK]; BLOCK];
-    for line in 0..n_lines {
-        for index in 0..n_k.div_ceil(word.depth()) {
-            let bits = match word {
-                Word::F32 => number(line, index).map_or(0, N::to_f32_bits),
-                Word::Bf16Pair => {
-                    let [low, high] = [2 * index, 2 * index + 1]
-                        .map(|k| number(line, k).map_or(0, N::to_bf16_bits));
-                    u32::from(low) | u32::from(high) << 16
-                }
+    for (row, words) in block.iter_mut().take(n_rows).enumerate() {
+        for (column, out) in words.iter_mut().take(n_columns).enumerate() {
+            *out = match order {
+                Order::ByLine => bits(row, column),
+                Order::ByWord => bits(column, row),
             };
-            match order {
-                Order::ByLine => block[line][index] = bits,
-                Order::ByWord => block[index][line] = bits,
-            }
         }
     }
     block
@@ -194,6 +201,7 @@ fn read<N: Number>(
 /// What words are made of.
 pub(super) trait Number: Copy + 'static {
     /// Whether the numbers are bf16; else they are f32.
+    #[cfg(target_arch = "x86_64")]
     const IS_BF16: bool;
 
     fn to_f32_bits(self) -> u32;
@@ -201,6 +209,7 @@ pub(super) trait Number: Copy + 'static {
 }
 
 impl Number for f32 {
+    #[cfg(target_arch = "x86_64")]
     const IS_BF16: bool = false;
 
     #[inline(always)]
@@ -215,6 +224,7 @@ impl Number for f32 {
 }
 
 impl Number for bf16 {
+    #[cfg(target_arch = "x86_64")]
     const IS_BF16: bool = true;
 
     #[inline(always)]

@@ -2,11 +2,11 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, __m512bh, __m512i, _mm256_loadu_si256, _mm512_castsi256_si512, _mm512_cvtepu16_epi32,
-    _mm512_cvtne2ps_pbh, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32,
-    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m256i, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256,
+    _mm512_castsi256_si512, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_inserti64x4,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_permutexvar_epi16, _mm512_shuffle_i32x4,
+    _mm512_slli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::avx512;
@@ -47,6 +47,11 @@ pub(super) fn pack<N: Number>(
         let read = Read {
             data,
             stride: source.stride * size_of::<N>(),
+            ahead: if source.is_k_major {
+                depth * source.stride * size_of::<N>()
+            } else {
+                BYTES_AHEAD
+            },
         };
         match (N::IS_BF16, word, source.is_k_major) {
             (false, Word::F32, _) => finish::<F32>(out, stride, order, source.is_k_major, read),
@@ -68,11 +73,33 @@ pub(super) fn pack<N: Number>(
     true
 }
 
+/// How far ahead along a line memory is asked for.
+const BYTES_AHEAD: usize = 512;
+
 /// Rows in memory, their distance in bytes.
 #[derive(Clone, Copy)]
 struct Read {
     data: *const u8,
     stride: usize,
+    /// How far ahead, in bytes, memory is asked for: sixteen rows are more than the processor foresees by itself.
+    ahead: usize,
+}
+
+impl Read {
+    /// Where a row starts.
+    #[inline(always)]
+    fn row(self, row: usize) -> *const u8 {
+        let start = self.data.wrapping_add(row * self.stride);
+        prefetch(start.wrapping_add(self.ahead));
+        start
+    }
+}
+
+/// Asks for a cache line.
+#[inline(always)]
+fn prefetch(place: *const u8) {
+    // SAFETY: a hint, which never faults.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) }
 }
 
 /// How sixteen words that lie together are read.
@@ -96,7 +123,7 @@ impl Words for F32 {
     #[target_feature(enable = "avx512f")]
     unsafe fn words(read: Read, index: usize) -> __m512i {
         // SAFETY: the caller's.
-        unsafe { _mm512_loadu_si512(read.data.add(index * read.stride).cast()) }
+        unsafe { _mm512_loadu_si512(read.row(index).cast()) }
     }
 }
 
@@ -106,7 +133,8 @@ impl Words for F32PairsOfLine {
     unsafe fn words(read: Read, index: usize) -> __m512i {
         // SAFETY: the caller's; vectors of bf16 are plain bits.
         unsafe {
-            let line = read.data.add(index * read.stride).cast::<f32>();
+            let line = read.row(index).cast::<f32>();
+            prefetch(line.cast::<u8>().wrapping_add(64 + BYTES_AHEAD));
             let (low, high) = (_mm512_loadu_ps(line), _mm512_loadu_ps(line.add(BLOCK)));
             std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low))
         }
@@ -119,7 +147,7 @@ impl Words for F32PairsOfRows {
     unsafe fn words(read: Read, index: usize) -> __m512i {
         // SAFETY: the caller's; vectors of bf16 are plain bits.
         unsafe {
-            let row = |row: usize| _mm512_loadu_ps(read.data.add(row * read.stride).cast());
+            let row = |row: usize| _mm512_loadu_ps(read.row(row).cast());
             let (even, odd) = (row(2 * index), row(2 * index + 1));
             interleaved(std::mem::transmute::<__m512bh, __m512i>(
                 _mm512_cvtne2ps_pbh(odd, even),
@@ -133,7 +161,7 @@ impl Words for Bf16 {
     #[target_feature(enable = "avx512f")]
     unsafe fn words(read: Read, index: usize) -> __m512i {
         // SAFETY: the caller's.
-        let values = unsafe { _mm256_loadu_si256(read.data.add(index * read.stride).cast()) };
+        let values = unsafe { _mm256_loadu_si256(read.row(index).cast()) };
         _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(values))
     }
 }
@@ -143,7 +171,7 @@ impl Words for Bf16PairsOfLine {
     #[target_feature(enable = "avx512f")]
     unsafe fn words(read: Read, index: usize) -> __m512i {
         // SAFETY: the caller's.
-        unsafe { _mm512_loadu_si512(read.data.add(index * read.stride).cast()) }
+        unsafe { _mm512_loadu_si512(read.row(index).cast()) }
     }
 }
 
@@ -153,9 +181,7 @@ impl Words for Bf16PairsOfRows {
     unsafe fn words(read: Read, index: usize) -> __m512i {
         // SAFETY: the caller's.
         unsafe {
-            let row = |row: usize| -> __m256i {
-                _mm256_loadu_si256(read.data.add(row * read.stride).cast())
-            };
+            let row = |row: usize| -> __m256i { _mm256_loadu_si256(read.row(row).cast()) };
             let even = _mm512_castsi256_si512(row(2 * index));
             interleaved(_mm512_inserti64x4::<1>(even, row(2 * index + 1)))
         }
@@ -180,6 +206,30 @@ fn interleaved(rows: __m512i) -> __m512i {
     _mm512_permutexvar_epi16(order, rows)
 }
 
+/// An array of sixteen, written out: a loop that is unrolled late leaves the registers in memory.
+macro_rules! sixteen {
+    ($of:expr) => {
+        [
+            $of(0),
+            $of(1),
+            $of(2),
+            $of(3),
+            $of(4),
+            $of(5),
+            $of(6),
+            $of(7),
+            $of(8),
+            $of(9),
+            $of(10),
+            $of(11),
+            $of(12),
+            $of(13),
+            $of(14),
+            $of(15),
+        ]
+    };
+}
+
 /// # Safety
 /// AVX512-BF16, and source and destination hold a block.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -190,18 +240,18 @@ unsafe fn finish<W: Words>(
     is_k_major: bool,
     read: Read,
 ) {
-    let mut block = [_mm512_setzero_si512(); BLOCK];
     // SAFETY: the caller's.
     unsafe {
-        for (index, words) in block.iter_mut().enumerate() {
-            *words = W::words(read, index);
-        }
+        let words = |index: usize| W::words(read, index);
+        let mut block = sixteen!(words);
         if is_k_major != (order == Order::ByWord) {
             block = transposed(block);
         }
-        for (index, words) in block.iter().enumerate() {
-            _mm512_storeu_si512(out.as_mut_ptr().add(index * stride).cast(), *words);
-        }
+        let start = out.as_mut_ptr();
+        let store = |index: usize| {
+            _mm512_storeu_si512(start.add(index * stride).cast(), block[index]);
+        };
+        let _stored: [(); BLOCK] = sixteen!(store);
     }
 }
 
@@ -209,36 +259,44 @@ unsafe fn finish<W: Words>(
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transposed(block: [__m512i; BLOCK]) -> [__m512i; BLOCK] {
-    let mut pairs = block;
-    for index in 0..BLOCK / 2 {
-        let (even, odd) = (block[2 * index], block[2 * index + 1]);
-        pairs[2 * index] = _mm512_unpacklo_epi32(even, odd);
-        pairs[2 * index + 1] = _mm512_unpackhi_epi32(even, odd);
-    }
+    let pairs = |index: usize| {
+        let (even, odd) = (block[index & !1], block[index | 1]);
+        if index & 1 == 0 {
+            _mm512_unpacklo_epi32(even, odd)
+        } else {
+            _mm512_unpackhi_epi32(even, odd)
+        }
+    };
+    let pairs = sixteen!(pairs);
     // Row `4 q + c` then holds, in its lane `l`, column `4 l + c` of the rows `4 q …`.
-    let mut quads = pairs;
-    for quad in 0..BLOCK / 4 {
-        let row = |row: usize| pairs[4 * quad + row];
-        quads[4 * quad] = _mm512_unpacklo_epi64(row(0), row(2));
-        quads[4 * quad + 1] = _mm512_unpackhi_epi64(row(0), row(2));
-        quads[4 * quad + 2] = _mm512_unpacklo_epi64(row(1), row(3));
-        quads[4 * quad + 3] = _mm512_unpackhi_epi64(row(1), row(3));
-    }
-    let mut columns = quads;
-    for column in 0..4 {
-        let row = |quad: usize| quads[4 * quad + column];
-        let (even_low, odd_low) = (
-            _mm512_shuffle_i32x4::<0x88>(row(0), row(1)),
-            _mm512_shuffle_i32x4::<0xdd>(row(0), row(1)),
-        );
-        let (even_high, odd_high) = (
-            _mm512_shuffle_i32x4::<0x88>(row(2), row(3)),
-            _mm512_shuffle_i32x4::<0xdd>(row(2), row(3)),
-        );
-        columns[column] = _mm512_shuffle_i32x4::<0x88>(even_low, even_high);
-        columns[column + 8] = _mm512_shuffle_i32x4::<0xdd>(even_low, even_high);
-        columns[column + 4] = _mm512_shuffle_i32x4::<0x88>(odd_low, odd_high);
-        columns[column + 12] = _mm512_shuffle_i32x4::<0xdd>(odd_low, odd_high);
-    }
-    columns
+    let quads = |index: usize| {
+        let first = (index & !3) + (index & 2) / 2;
+        let (even, odd) = (pairs[first], pairs[first + 2]);
+        if index & 1 == 0 {
+            _mm512_unpacklo_epi64(even, odd)
+        } else {
+            _mm512_unpackhi_epi64(even, odd)
+        }
+    };
+    let quads = sixteen!(quads);
+    // Lanes 0 and 2, or 1 and 3, of eight rows.
+    let halves = |index: usize| {
+        let first = (index & 3) + (index & 8);
+        let (low, high) = (quads[first], quads[first + 4]);
+        if index & 4 == 0 {
+            _mm512_shuffle_i32x4::<0x88>(low, high)
+        } else {
+            _mm512_shuffle_i32x4::<0xdd>(low, high)
+        }
+    };
+    let halves = sixteen!(halves);
+    let columns = |index: usize| {
+        let (low, high) = (halves[index & 7], halves[(index & 7) + 8]);
+        if index & 8 == 0 {
+            _mm512_shuffle_i32x4::<0x88>(low, high)
+        } else {
+            _mm512_shuffle_i32x4::<0xdd>(low, high)
+        }
+    };
+    sixteen!(columns)
 }

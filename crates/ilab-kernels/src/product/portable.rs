@@ -18,8 +18,8 @@ pub(super) static F32: Kernel = Kernel {
     state: None,
 };
 
-/// Pairs of bf16 in the tiles of AMX: how that kernel's walk and packing are tested on processors without it.
-#[cfg(test)]
+/// Pairs of bf16: what AMX is compared with before it is used.
+#[cfg(any(target_arch = "x86_64", test))]
 pub(super) static BF16: Kernel = Kernel {
     name: "portable pairs",
     word: Word::Bf16Pair,

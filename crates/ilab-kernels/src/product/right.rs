@@ -65,7 +65,8 @@ impl Right {
         columns: Range<usize>,
     ) {
         assert!(
-            inner.start % Self::ALIGNMENT == 0 && columns.start % Self::ALIGNMENT == 0,
+            inner.start.is_multiple_of(Self::ALIGNMENT)
+                && columns.start.is_multiple_of(Self::ALIGNMENT),
             "rows {inner:?} and columns {columns:?} do not start a panel"
         );
         assert!(
