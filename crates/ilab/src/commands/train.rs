@@ -94,7 +94,7 @@ pub(crate) fn train(
     let mut progress = ui.progress("train", trainer.n_steps(), "steps");
     let mut trained = None;
     while let Some(step) = trainer.step(cancel)? {
-        metrics.append(&step)?;
+        metrics.append_step(&step)?;
         progress.set(step.step, &note(&step));
         let is_last = step.step == step.num_steps;
         if is_last || (step.is_epoch_end && settings.is_saved_every_epoch) {
