@@ -15,5 +15,7 @@ pub mod model;
 pub mod ops;
 pub mod optimiser;
 pub mod packing;
+
 pub mod schedule;
+pub mod tensorboard;
 pub mod trainer;
