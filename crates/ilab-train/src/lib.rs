@@ -9,13 +9,14 @@
 
 pub mod checkpoint;
 pub mod dataset;
+pub mod diagnosis;
 pub mod initialise;
 pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod optimiser;
 pub mod packing;
-
+pub mod report;
 pub mod schedule;
 pub mod tensorboard;
 pub mod trainer;
