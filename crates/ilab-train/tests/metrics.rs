@@ -146,6 +146,29 @@ fn a_record_that_is_not_there_is_begun() {
     assert_eq!(read(file.path()).unwrap().steps, [step(8)]);
 }
 
+#[test]
+fn settings_within_settings_are_shown_in_one_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        json!({"lr": 2e-5, "lora": {"rank": 4, "modules": ["q"]}, "name": "a/b", "seed": null});
+    let file = MetricsFile::open(folder.path(), &settings).unwrap();
+    let shown = read(file.path()).unwrap().shown_settings();
+    let shown: Vec<String> = shown
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "lr=0.00002",
+            "lora/rank=4",
+            r#"lora/modules=["q"]"#,
+            "name=a/b",
+            "seed=none"
+        ]
+    );
+}
+
 /// Of version 0.11 and of other programs: settings in two rows, `total_loss`, keys that mean nothing here.
 #[test]
 fn records_of_the_original_are_read() {

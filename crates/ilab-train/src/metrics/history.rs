@@ -59,6 +59,15 @@ impl History {
         history
     }
 
+    /// The settings by their names and as they are read: those within others after the name of these and a `/`.
+    pub fn shown_settings(&self) -> Vec<(String, String)> {
+        let mut shown = Vec::new();
+        for (name, value) in &self.settings {
+            show(name.clone(), value, &mut shown);
+        }
+        shown
+    }
+
     /// The original spreads the settings over several rows; after anything else they begin another run.
     fn add_settings(&mut self, settings: Map<String, Value>) {
         if self.data.is_some() || !self.steps.is_empty() || !self.validations.is_empty() {
@@ -69,6 +78,17 @@ impl History {
         }
         self.settings.extend(settings);
         self.settings.remove("timestamp");
+    }
+}
+
+fn show(name: String, value: &Value, shown: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(inner) => inner
+            .iter()
+            .for_each(|(key, value)| show(format!("{name}/{key}"), value, shown)),
+        Value::String(text) => shown.push((name, text.clone())),
+        Value::Null => shown.push((name, "none".to_owned())),
+        value => shown.push((name, value.to_string())),
     }
 }
 

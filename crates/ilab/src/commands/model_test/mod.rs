@@ -57,7 +57,7 @@ fn compare(settings: &TestSettings, exam: &Exam<'_>) -> Result<Outcome, CommandE
     let (test_file, questions) = read_questions(&settings.questions, ui)?;
     let trained = models::trained(&settings.trained, ui)?;
     let record = models::record(&trained.file);
-    let base = models::base(settings, record.as_ref(), ui)?;
+    let base = models::base(settings, record.as_ref(), exam.cancel, ui)?;
     let before = exam.hold("before", &base.file, &questions)?;
     let after = exam.hold("after", &trained.file, &questions)?;
     let (answers_before, loss_before) = before;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use ilab_base::cancel::Cancel;
 use ilab_base::io::{IoError, WithPath, read_dir_sorted};
 use ilab_convert::{convert, lossless_type};
 use ilab_train::metrics::{self, History};
@@ -44,6 +45,7 @@ pub(super) fn trained(path: &Path, ui: Ui) -> Result<Located, CommandError> {
 pub(super) fn base(
     settings: &TestSettings,
     record: Option<&History>,
+    cancel: &Cancel,
     ui: Ui,
 ) -> Result<Located, CommandError> {
     let of_record = || {
@@ -53,7 +55,7 @@ pub(super) fn base(
     let model = settings.model.clone().or_else(of_record);
     let model = model.unwrap_or_else(|| settings.chat_model.clone());
     if model.join("config.json").is_file() && !has_gguf(&model)? {
-        return converted(model, ui);
+        return converted(model, cancel, ui);
     }
     Ok(Located::file(find_gguf(&model, "--model", ui)?))
 }
@@ -69,12 +71,13 @@ impl Located {
 }
 
 /// The Hugging Face folder of a model, as a GGUF file for as long as it is asked.
-fn converted(folder: PathBuf, ui: Ui) -> Result<Located, CommandError> {
+fn converted(folder: PathBuf, cancel: &Cancel, ui: Ui) -> Result<Located, CommandError> {
     ui.status(format!("converting `{}` to ask it", folder.display()));
     let temporary =
         TempDir::with_prefix("ilab-test-").with_path("create a folder in", std::env::temp_dir())?;
     let file = temporary.path().join("model.gguf");
-    convert(&folder, &file, lossless_type(&folder)?, &mut |_| Ok(()))?;
+    let output_type = lossless_type(&folder)?;
+    convert(&folder, &file, output_type, &mut |_| Ok(cancel.check()?))?;
     Ok(Located {
         file,
         name: folder,
