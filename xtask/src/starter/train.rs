@@ -96,7 +96,7 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
     let mut trainer = Trainer::new(model, dataset.samples, options);
     let started = Instant::now();
     while let Some(step) = trainer.step(&cancel)? {
-        metrics.append(&step)?;
+        metrics.append_step(&step)?;
         if step.step % 20 == 0 {
             report_step(&step, started);
         }

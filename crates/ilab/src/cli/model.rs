@@ -7,7 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::cli::access::AccessArgs;
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TrainSettings};
+use crate::settings::{
+    ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings, TrainSettings,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelCommand {
@@ -17,6 +19,8 @@ pub(super) enum ModelCommand {
     Convert(ConvertArgs),
     /// Serve a model over HTTP
     Serve(ServeArgs),
+    /// Ask a model questions before and after its training
+    Test(TestArgs),
     /// Train a model on generated data
     Train(TrainArgs),
 }
@@ -77,6 +81,34 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 picks a free one
     #[arg(short, long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// File with questions and answers, one JSON object a line [default: the newest test_*.jsonl of `ilab data generate`]
+    #[arg(short, long = "test_file", value_name = "FILE", alias = "test-file")]
+    pub(crate) test_file: Option<PathBuf>,
+    /// The model before: a GGUF file, or a folder of a model [default: what the training began with, else the chat model]
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) model: Option<PathBuf>,
+    /// The trained model: a GGUF file, a checkpoint, or a folder of checkpoints of which the newest is taken
+    #[arg(long, value_name = "PATH")]
+    pub(crate) model_dir: Option<PathBuf>,
+    /// Folder with a test.jsonl to take in place of the newest test file
+    #[arg(long, value_name = "DIR", conflicts_with = "test_file")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No effect: a trained model is whole, there is no adapter beside it
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) adapter_file: Option<String>,
+    /// No effect: no server is asked
+    #[arg(long, hide = true, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// No effect: the model's own chat template is used
+    #[arg(long, hide = true, value_name = "FAMILY")]
+    pub(crate) model_family: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +215,7 @@ impl ModelCommand {
             Self::Chat(args) => args.run(invocation),
             Self::Convert(args) => args.run(invocation),
             Self::Serve(args) => args.run(invocation),
+            Self::Test(args) => args.run(invocation),
             Self::Train(args) => args.run(invocation),
         }
     }
@@ -197,6 +230,12 @@ impl ChatArgs {
 impl ServeArgs {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
         commands::serve::run(&ServeSettings::resolve(self, invocation)?, invocation.ui)
+    }
+}
+
+impl TestArgs {
+    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
+        commands::model_test::run(&TestSettings::resolve(self, invocation)?, invocation.ui)
     }
 }
 

@@ -13,7 +13,7 @@ use ilab_train::checkpoint;
 use ilab_train::dataset::{Dataset, Dropped};
 use ilab_train::error::TrainError;
 use ilab_train::method::Method;
-use ilab_train::metrics::{MetricsFile, StepMetrics};
+use ilab_train::metrics::MetricsFile;
 use ilab_train::model::Model;
 use ilab_train::trainer::Trainer;
 use ilab_weights::safetensors::FloatType;
@@ -93,11 +93,13 @@ pub(crate) fn train(
     let (model, samples) = prepare(settings, ui, cancel)?;
     let mut metrics = MetricsFile::open(&settings.checkpoint_dir, &settings.options)?;
     let mut trainer = Trainer::new(model, samples, settings.options.clone());
-    let mut progress = ui.progress("train", trainer.n_steps(), "steps");
+    let mut progress = ui.training_progress(trainer.n_steps());
+    let mut steps = Vec::new();
     let mut trained = None;
     while let Some(step) = trainer.step(cancel)? {
-        metrics.append(&step)?;
-        progress.set(step.step, &note(&step));
+        metrics.append_step(&step)?;
+        steps.push(step.clone());
+        progress.show(&steps, &[]);
         let is_last = step.step == step.num_steps;
         if is_last || (step.is_epoch_end && settings.is_saved_every_epoch) {
             let checkpoint = save(&trainer, settings)?;
@@ -152,15 +154,6 @@ fn prepare(
         settings.options.num_epochs
     ));
     Ok((model, dataset.samples))
-}
-
-fn note(step: &StepMetrics) -> String {
-    format!(
-        "epoch {} loss {:.3}, {:.0} tokens/s",
-        step.epoch + 1,
-        step.avg_loss,
-        step.tokens_per_second
-    )
 }
 
 fn tell_drops(dropped: Dropped, max_seq_len: usize, ui: Ui) {

@@ -5,10 +5,12 @@ pub(crate) mod log;
 mod progress;
 mod question;
 pub(crate) mod table;
+mod training_progress;
 mod workflow_commands;
 
 pub(crate) use progress::Progress;
 pub(crate) use question::HINT_NON_INTERACTIVE;
+pub(crate) use training_progress::TrainingProgress;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -113,6 +115,11 @@ impl Ui {
             self.is_terminal && !self.is_quiet,
             self.is_quiet,
         )
+    }
+
+    /// A bar with the course of a training; in a pipe, a line an epoch.
+    pub(crate) fn training_progress(&self, n_steps: u64) -> TrainingProgress {
+        TrainingProgress::new(n_steps, self.is_terminal && !self.is_quiet, self.is_quiet)
     }
 
     fn line(&self, colour: &str, label: &str, text: &str) {

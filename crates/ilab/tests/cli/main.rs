@@ -11,6 +11,7 @@ mod convert;
 mod data_list;
 mod generate;
 mod hostile;
+mod model_test;
 mod pipelines;
 #[cfg(unix)]
 mod process;

@@ -1,21 +1,33 @@
-//! Held-out questions: what the student is asked without the documents.
+//! Held-out questions: what a model is asked without the documents.
 
 use std::path::{Path, PathBuf};
 
 use ilab_base::hint::Hint;
 use ilab_base::io::{IoError, read_to_string};
+use ilab_openai::completer::ChatMessage;
 use serde::Deserialize;
 
-/// A question and what a right answer may contain.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Question {
-    pub(super) question: String,
-    pub(super) expect: Vec<String>,
+use super::expected::Expected;
+
+/// A question and what a right answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// What was said before, such as the system prompt.
+    pub(crate) preceding: Vec<ChatMessage>,
+    pub(crate) question: String,
+    pub(crate) expected: Expected,
+}
+
+/// A line of a file of questions.
+#[derive(Debug, Deserialize)]
+struct Line {
+    question: String,
+    expect: Vec<String>,
 }
 
 /// A file of questions cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum QuestionsError {
+pub(crate) enum QuestionsError {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -52,14 +64,28 @@ impl Hint for QuestionsError {
 }
 
 impl Question {
-    /// Whether the answer contains any of the expected texts, ignoring case.
-    pub(super) fn is_answered_by(&self, answer: &str) -> bool {
-        let answer = answer.to_lowercase();
-        self.expect
-            .iter()
-            .any(|expected| answer.contains(&expected.to_lowercase()))
+    /// A question alone, with texts of which a right answer contains one.
+    pub(crate) fn alone(question: impl Into<String>, expect: Vec<String>) -> Self {
+        Self {
+            preceding: Vec::new(),
+            question: question.into(),
+            expected: Expected::AnyOf(expect),
+        }
     }
 
+    /// Whether an answer is right.
+    pub(crate) fn is_answered_by(&self, answer: &str) -> bool {
+        self.expected.is_met_by(answer, &self.question)
+    }
+
+    /// What the model reads.
+    pub(crate) fn messages(&self) -> Vec<ChatMessage> {
+        let question = ChatMessage::user(&self.question);
+        self.preceding.iter().cloned().chain([question]).collect()
+    }
+}
+
+impl Line {
     fn empty_part(&self) -> Option<&'static str> {
         if self.question.trim().is_empty() {
             Some("`question`")
@@ -74,26 +100,26 @@ impl Question {
 }
 
 /// Reads a file of questions, one JSON object a line.
-pub(super) fn read(path: &Path) -> Result<Vec<Question>, QuestionsError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Question>, QuestionsError> {
     parse(&read_to_string(path)?, path)
 }
 
 /// The questions in the lines of `text`; `path` is for messages.
-pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<Question>, QuestionsError> {
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Vec<Question>, QuestionsError> {
     let mut questions = Vec::new();
     for (line_idx, text) in text.lines().enumerate() {
         if text.trim().is_empty() {
             continue;
         }
         let (path, line) = (path.to_owned(), line_idx + 1);
-        let question: Question = match serde_json::from_str(text) {
-            Ok(question) => question,
+        let read: Line = match serde_json::from_str(text) {
+            Ok(read) => read,
             Err(source) => return Err(QuestionsError::Line { path, line, source }),
         };
-        if let Some(part) = question.empty_part() {
+        if let Some(part) = read.empty_part() {
             return Err(QuestionsError::EmptyPart { path, line, part });
         }
-        questions.push(question);
+        questions.push(Question::alone(read.question, read.expect));
     }
     if questions.is_empty() {
         return Err(QuestionsError::NoQuestions {
@@ -101,15 +127,6 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<Question>, QuestionsE
         });
     }
     Ok(questions)
-}
-
-/// The words of a text alone: two questions that differ only in case, punctuation or blanks are the same question.
-pub(super) fn words(text: &str) -> String {
-    let letters = text.to_lowercase();
-    let words = letters
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -170,15 +187,6 @@ mod tests {
             parsed("\n \n").unwrap_err(),
             "`questions.jsonl` has no questions"
         );
-    }
-
-    #[test]
-    fn questions_are_compared_by_their_words() {
-        assert_eq!(
-            words("  Where does the Mirrel live? "),
-            words("where does the mirrel  live")
-        );
-        assert_ne!(words("Where does it live?"), words("Where did it live?"));
     }
 
     proptest::proptest! {

@@ -1,28 +1,32 @@
-//! The closed-book exam: every held-out question alone, with no document in view.
+//! Asking every question alone, with no document in view.
+
+use std::cell::Cell;
 
 use futures::future::try_join_all;
-use ilab_openai::completer::{ChatMessage, Completer, CompletionError, Prompt, Request, Sampling};
+use ilab_openai::completer::{Completer, CompletionError, Prompt, Request, Sampling};
 use serde::Serialize;
 
-use crate::commands::quickstart::question::Question;
-
-/// The longest answer that is waited for.
-const MAX_ANSWER_TOKENS: u32 = 64;
+use super::question::Question;
 
 /// An answer and whether it is right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Answer {
-    pub(super) text: String,
-    pub(super) is_right: bool,
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) is_right: bool,
 }
 
-/// Asks all questions, each in a chat of its own.
-pub(super) async fn take(
+/// Asks all questions, each in a chat of its own. `progress` is told how many are answered.
+pub(crate) async fn take(
     model: &dyn Completer,
     questions: &[Question],
+    max_answer_tokens: u32,
+    progress: &dyn Fn(usize),
 ) -> Result<Vec<Answer>, CompletionError> {
+    let n_answered = Cell::new(0);
     try_join_all(questions.iter().map(async |question| {
-        let text = ask(model, &question.question).await?;
+        let text = ask(model, question, max_answer_tokens).await?;
+        n_answered.set(n_answered.get() + 1);
+        progress(n_answered.get());
         let is_right = question.is_answered_by(&text);
         Ok(Answer { text, is_right })
     }))
@@ -30,12 +34,16 @@ pub(super) async fn take(
 }
 
 /// The most likely answer to one question.
-pub(super) async fn ask(model: &dyn Completer, question: &str) -> Result<String, CompletionError> {
+pub(crate) async fn ask(
+    model: &dyn Completer,
+    question: &Question,
+    max_answer_tokens: u32,
+) -> Result<String, CompletionError> {
     let request = Request {
-        prompt: Prompt::Chat(vec![ChatMessage::user(question)]),
+        prompt: Prompt::Chat(question.messages()),
         sampling: Sampling {
             temperature: Some(0.0),
-            max_tokens: Some(MAX_ANSWER_TOKENS),
+            max_tokens: Some(max_answer_tokens),
             ..Sampling::default()
         },
     };
@@ -48,7 +56,7 @@ pub(super) async fn ask(model: &dyn Completer, question: &str) -> Result<String,
 mod tests {
     use futures::FutureExt;
     use futures::future::BoxFuture;
-    use ilab_openai::completer::{Choice, Completion, FinishReason, Usage};
+    use ilab_openai::completer::{ChatMessage, Choice, Completion, FinishReason, Usage};
 
     use super::*;
 
@@ -62,6 +70,7 @@ mod tests {
 
         fn complete(&self, request: Request) -> BoxFuture<'_, Result<Completion, CompletionError>> {
             assert_eq!(request.sampling.temperature, Some(0.0));
+            assert_eq!(request.sampling.max_tokens, Some(100));
             let Prompt::Chat(messages) = &request.prompt else {
                 panic!("the exam is a chat");
             };
@@ -90,15 +99,17 @@ mod tests {
 
     #[test]
     fn each_question_is_asked_alone_and_judged() {
-        let question = |question: &str, expect: &str| Question {
-            question: question.to_owned(),
-            expect: vec![expect.to_owned()],
-        };
+        let question =
+            |question: &str, expect: &str| Question::alone(question, vec![expect.to_owned()]);
         let questions = [
             question("Where does it live?", "orvany"),
             question("What does it eat?", "beetles"),
         ];
-        let answers = futures::executor::block_on(take(&Student, &questions)).unwrap();
+        let told = Cell::new(0);
+        let tell = |n_answered| told.set(n_answered);
+        let exam = take(&Student, &questions, 100, &tell);
+        let answers = futures::executor::block_on(exam).unwrap();
+        assert_eq!(told.get(), 2);
         assert_eq!(
             answers[0],
             Answer {
