@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use crate::message::Message;
+use crate::message::{Message, REASONING_KEYS};
 
 /// Marks of the beginnings: the first one belongs to message 0.
 const BEGIN: u32 = 0xF_0000;
@@ -18,8 +18,6 @@ pub(crate) const MAX_MESSAGES: usize = 0xFFFE;
 /// The characters that stand for marks.
 const RESERVED: RangeInclusive<char> = '\u{F0000}'..='\u{10FFFF}';
 
-/// Keys of a message that hold what the assistant thought.
-const REASONING: [&str; 2] = ["reasoning_content", "thinking"];
 /// Templates cut contents at these, so that each side is marked for itself.
 const THINK_TAGS: [&str; 2] = ["<think>", "</think>"];
 
@@ -45,22 +43,17 @@ pub(crate) enum Margin {
 
 /// A character of a message that is needed for the marks.
 pub(crate) fn reserved_character(message: &Message) -> Option<char> {
-    texts(message)
+    message
+        .texts()
         .flat_map(str::chars)
         .find(|character| RESERVED.contains(character))
-}
-
-/// The texts that are learned of a message: its content and what was thought.
-pub(crate) fn texts(message: &Message) -> impl Iterator<Item = &str> {
-    let reasoning = REASONING.iter().filter_map(|key| message.extra.get(*key));
-    std::iter::once(message.content.as_str()).chain(reasoning.filter_map(Value::as_str))
 }
 
 /// The message with marks around its texts.
 pub(crate) fn mark(message: &Message, message_idx: usize, margin: Margin) -> Message {
     let mut marked = message.clone();
     marked.content = marked_text(&message.content, message_idx, margin);
-    for key in REASONING {
+    for key in REASONING_KEYS {
         if let Some(Value::String(text)) = marked.extra.get_mut(key)
             && !text.is_empty()
         {
@@ -113,7 +106,7 @@ fn push_marked(marked: &mut String, piece: &str, message_idx: usize, margin: Mar
 /// How many pieces a marked message has.
 pub(crate) fn n_pieces(marked: &Message) -> usize {
     let is_begin = |character: &char| (BEGIN..END).contains(&u32::from(*character));
-    texts(marked).flat_map(str::chars).filter(is_begin).count()
+    marked.texts().flat_map(str::chars).filter(is_begin).count()
 }
 
 fn character(first: u32, message_idx: usize) -> char {

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Keys that hold what was thought before an answer.
+pub(crate) const REASONING_KEYS: [&str; 2] = ["reasoning_content", "thinking"];
+
 /// A turn: who speaks and what is said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
@@ -49,6 +52,12 @@ impl Message {
             content: content.into(),
             extra: Map::new(),
         }
+    }
+
+    /// What the turn says and thinks: its content and its thoughts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let thoughts = REASONING_KEYS.iter().filter_map(|key| self.extra.get(*key));
+        std::iter::once(self.content.as_str()).chain(thoughts.filter_map(Value::as_str))
     }
 }
 

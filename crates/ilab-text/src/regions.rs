@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::conversation::Conversation;
-use crate::marks::{Margin, Piece, locate, mark, n_pieces, texts};
+use crate::marks::{Margin, Piece, locate, mark, n_pieces};
 use crate::message::Message;
 use crate::template::{ChatTemplate, TemplateError};
 
@@ -70,7 +70,7 @@ pub(crate) fn find(
                 start,
                 end: start,
             }),
-            None if texts(message).all(|text| text.trim().is_empty()) => {}
+            None if message.texts().all(|text| text.trim().is_empty()) => {}
             None => lost = lost.or(Some(message_idx)),
         }
     }

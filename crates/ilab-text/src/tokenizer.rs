@@ -239,6 +239,50 @@ impl Tokenizer {
         })
     }
 
+    /// The ids of a document to learn from: with the tokens that the tokenizer itself puts around a text, and the
+    /// end-of-sequence token at the end.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn encode_document(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let encoding =
+            self.inner
+                .encode_fast(text, true)
+                .map_err(|error| TokenizerError::Failed {
+                    message: error.to_string(),
+                })?;
+        let mut ids = encoding.get_ids().to_vec();
+        if ids.last() != Some(&self.eos_id) {
+            ids.push(self.eos_id);
+        }
+        Ok(ids)
+    }
+
+    /// The text of each token, special ones written out. Where several tokens make up one character, the last of them has
+    /// it and the others have none.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn decode_each(&self, ids: &[u32]) -> Result<Vec<String>, TokenizerError> {
+        let mut stream = self.inner.decode_stream(false);
+        let mut texts = Vec::with_capacity(ids.len());
+        let mut n_decoded = 0;
+        for id in ids {
+            let text = stream.step(*id).map_err(|error| TokenizerError::Failed {
+                message: error.to_string(),
+            })?;
+            texts.push(text.unwrap_or_default());
+            if texts.last().is_some_and(|text| !text.is_empty()) {
+                n_decoded = texts.len();
+            }
+        }
+        // The text may end within a character.
+        if let Some(last) = texts[n_decoded..].last_mut() {
+            *last = self.decode(&ids[n_decoded..])?;
+        }
+        Ok(texts)
+    }
+
     /// Decodes ids; special tokens are written out.
     ///
     /// # Errors

@@ -6,4 +6,5 @@ mod builtin;
 mod family;
 mod pictures;
 mod properties;
+mod reference;
 mod vocabulary;
