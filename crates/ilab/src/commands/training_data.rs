@@ -143,37 +143,27 @@ fn packing(dataset: &Dataset, settings: &TrainSettings) -> PackingReport {
 }
 
 fn tell_left_out(dataset: &Dataset, max_seq_len: usize, ui: Ui) {
-    let counts = dataset.counts();
-    let of_kind = |is_kind: fn(&Reason) -> bool| -> Vec<&LeftOut> {
-        let left_out = dataset.left_out.iter();
-        left_out.filter(|sample| is_kind(&sample.reason)).collect()
-    };
-    let kinds: [(usize, String, fn(&Reason) -> bool); 4] = [
-        (
-            counts.too_long,
-            format!("samples are longer than {max_seq_len} tokens"),
-            |reason| matches!(reason, Reason::TooLong { .. }),
-        ),
-        (
-            counts.nothing_to_learn,
-            "samples have no learnable token".to_owned(),
-            |reason| matches!(reason, Reason::NothingToLearn { .. }),
-        ),
-        (counts.empty, "samples have no text".to_owned(), |reason| {
-            matches!(reason, Reason::Empty)
-        }),
-        (
-            counts.invalid,
-            "lines cannot be used".to_owned(),
-            |reason| matches!(reason, Reason::Invalid { .. }),
-        ),
-    ];
-    for (n_samples, what, is_kind) in kinds {
-        if n_samples > 0 {
-            let named = named(&of_kind(is_kind));
-            ui.warning(format!("{n_samples} {what} and are left out{named}"));
+    let tell = |what: &str, is_meant: fn(&Reason) -> bool| {
+        let samples = dataset.left_out.iter();
+        let samples: Vec<_> = samples.filter(|sample| is_meant(&sample.reason)).collect();
+        if !samples.is_empty() {
+            let named = named(&samples);
+            ui.warning(format!("{} {what} and are left out{named}", samples.len()));
         }
-    }
+    };
+    tell(
+        &format!("samples are longer than {max_seq_len} tokens"),
+        |reason| matches!(reason, Reason::TooLong { .. }),
+    );
+    tell("samples have no learnable token", |reason| {
+        matches!(reason, Reason::NothingToLearn { .. })
+    });
+    tell("samples have no text", |reason| {
+        matches!(reason, Reason::Empty)
+    });
+    tell("lines cannot be used", |reason| {
+        matches!(reason, Reason::Invalid { .. })
+    });
 }
 
 /// The first few, a line each.
