@@ -90,7 +90,7 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
     report(&format!(
         "{} samples, {} left out, {} parameters",
         dataset.samples.len(),
-        dataset.dropped.too_long + dataset.dropped.nothing_to_learn,
+        dataset.counts().total(),
         model.n_parameters()
     ));
     let mut trainer = Trainer::new(model, dataset.samples, options);

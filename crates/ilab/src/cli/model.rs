@@ -155,6 +155,18 @@ pub(crate) struct TrainArgs {
     /// Save after the last epoch only, not after each
     #[arg(long)]
     pub(crate) last_epoch_only: bool,
+    /// Chat template in place of the model's own: a Jinja file, or ibm_generic, ibm_legacy or mistral
+    #[arg(long, value_name = "FILE|NAME")]
+    pub(crate) chat_template: Option<String>,
+    /// Leave out lines of the data that cannot be used, instead of ending with the first
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+    /// Show N samples as the model sees them, what it learns in brackets or colour, and do not train [default: 3]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3")]
+    pub(crate) preview: Option<u32>,
+    /// With --preview: a JSON object a sample, with tokens and labels
+    #[arg(long, requires = "preview")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

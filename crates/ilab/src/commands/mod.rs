@@ -19,3 +19,4 @@ pub(crate) mod taxonomy_fmt;
 pub(crate) mod taxonomy_new;
 pub(crate) mod timestamp;
 pub(crate) mod train;
+mod training_data;

@@ -8,10 +8,8 @@ use ilab_convert::{ConvertError, OutputType, convert};
 use ilab_infer::quantize::{QuantKind, QuantizeError, quantize};
 use ilab_kernels::matmul::Precision;
 use ilab_text::sample::EncodedSample;
-use ilab_text::tokenizer::Tokenizer;
+use ilab_text::vocabulary::check_rows;
 use ilab_train::checkpoint;
-use ilab_train::dataset::{Dataset, Dropped};
-use ilab_train::error::TrainError;
 use ilab_train::method::Method;
 use ilab_train::metrics::MetricsFile;
 use ilab_train::model::Model;
@@ -19,6 +17,7 @@ use ilab_train::trainer::Trainer;
 use ilab_weights::safetensors::FloatType;
 
 use crate::commands::stop::cancel_on_signal;
+use crate::commands::training_data;
 use crate::error::{CommandError, CommandResult, Kind};
 use crate::settings::TrainSettings;
 use crate::ui::Ui;
@@ -71,6 +70,9 @@ impl Hint for WithoutGguf {
 pub(crate) fn run(settings: &TrainSettings, ui: Ui) -> CommandResult {
     let cancel = Cancel::new();
     let _signals = cancel_on_signal(&cancel)?;
+    if let Some(preview) = settings.preview {
+        return training_data::show(settings, preview, ui, &cancel);
+    }
     match train(settings, ui, &cancel) {
         Err(_) if cancel.is_cancelled() => Err(CommandError::interrupted(
             "the checkpoints of finished epochs are kept; running the command again starts from the beginning",
@@ -129,24 +131,18 @@ fn prepare(
     ui: Ui,
     cancel: &Cancel,
 ) -> Result<(Model, Vec<EncodedSample>), CommandError> {
-    let tokenizer = Tokenizer::from_dir(&settings.model_path).map_err(TrainError::from)?;
+    let tokenizer = training_data::tokenizer(settings)?;
     if settings.writes_gguf {
         ilab_convert::check(&settings.model_path)?;
     }
-    let dataset = Dataset::read(
-        &settings.data_path,
-        &tokenizer,
-        settings.max_seq_len,
-        cancel,
-    )?;
-    tell_drops(dataset.dropped, settings.max_seq_len, ui);
+    let dataset = training_data::read(settings, &tokenizer, ui, cancel)?;
     check_destinations(settings, dataset.samples.len())?;
-    dataset.write_processed(&settings.data_output_dir.join("data.jsonl"))?;
+    training_data::write(&dataset, settings, ui)?;
     let lengths = dataset.samples.iter().map(|sample| sample.input_ids.len());
     let longest = lengths.max().unwrap_or_default();
     let model = Model::from_dir(&settings.model_path, Method::Full, longest)?
         .with_precision(Precision::Bf16);
-    check_vocabulary(&tokenizer, &model)?;
+    check_rows(&tokenizer, model.config().vocab_size)?;
     ui.status(format!(
         "{} samples, {:.1} million parameters, {} epochs",
         dataset.samples.len(),
@@ -156,32 +152,6 @@ fn prepare(
     Ok((model, dataset.samples))
 }
 
-fn tell_drops(dropped: Dropped, max_seq_len: usize, ui: Ui) {
-    if dropped.too_long > 0 {
-        ui.warning(format!(
-            "{} samples are longer than {max_seq_len} tokens and are left out",
-            dropped.too_long
-        ));
-    }
-    if dropped.nothing_to_learn > 0 {
-        ui.warning(format!(
-            "{} samples have no learnable token and are left out",
-            dropped.nothing_to_learn
-        ));
-    }
-}
-
-fn check_vocabulary(tokenizer: &Tokenizer, model: &Model) -> Result<(), TrainError> {
-    let (n_tokens, vocab_size) = (tokenizer.vocab_size(), model.config().vocab_size);
-    if n_tokens > vocab_size {
-        Err(TrainError::Vocabulary {
-            n_tokens,
-            vocab_size,
-        })
-    } else {
-        Ok(())
-    }
-}
 
 /// Refuses a run of which a checkpoint would take the place of the model that it starts from.
 fn check_destinations(settings: &TrainSettings, n_samples: usize) -> Result<(), CommandError> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ilab_text::builtin_template::TemplateSource;
 use ilab_train::trainer::TrainOptions;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,7 +28,22 @@ pub(crate) struct TrainSettings {
     pub(crate) is_saved_every_epoch: bool,
     /// Put GGUF files into each checkpoint.
     pub(crate) writes_gguf: bool,
+    /// A chat template in place of the model's own.
+    pub(crate) template: Option<TemplateSource>,
+    /// Leave out lines of the data that cannot be used.
+    pub(crate) skips_invalid: bool,
+    /// Show samples and do not train.
+    pub(crate) preview: Option<PreviewSettings>,
     pub(crate) options: TrainOptions,
+}
+
+/// Which samples to show, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PreviewSettings {
+    /// So many of the first samples.
+    pub(crate) n_samples: usize,
+    /// As JSON, with tokens and labels.
+    pub(crate) is_json: bool,
 }
 
 impl TrainSettings {
@@ -64,6 +80,16 @@ impl TrainSettings {
             max_seq_len: args.max_seq_len.unwrap_or(config.max_seq_len) as usize,
             is_saved_every_epoch: config.checkpoint_at_epoch && !args.last_epoch_only,
             writes_gguf: true,
+            template: args
+                .chat_template
+                .as_deref()
+                .map(TemplateSource::named)
+                .transpose()?,
+            skips_invalid: args.skip_invalid,
+            preview: args.preview.map(|n_samples| PreviewSettings {
+                n_samples: n_samples as usize,
+                is_json: args.json,
+            }),
             options: TrainOptions {
                 num_epochs: args.num_epochs.unwrap_or(config.num_epochs) as usize,
                 effective_batch_size: args

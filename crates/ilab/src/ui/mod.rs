@@ -1,9 +1,11 @@
 //! The screen: data goes to stdout, everything else to stderr.
 
 mod findings;
+mod lengths;
 pub(crate) mod log;
 mod progress;
 mod question;
+mod sample;
 pub(crate) mod table;
 mod training_progress;
 mod workflow_commands;
@@ -17,6 +19,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ilab_base::diagnostic::Diagnostic;
+use ilab_train::dataset::Statistics;
+use ilab_train::dataset::preview::Preview;
 
 /// Set when data did not reach stdout.
 static HAS_LOST_DATA: AtomicBool = AtomicBool::new(false);
@@ -32,6 +36,7 @@ pub(crate) struct Ui {
     is_quiet: bool,
     is_terminal: bool,
     has_colour: bool,
+    has_colour_of_data: bool,
 }
 
 impl Ui {
@@ -42,6 +47,7 @@ impl Ui {
             is_quiet,
             is_terminal,
             has_colour: is_terminal && !no_colour,
+            has_colour_of_data: std::io::stdout().is_terminal() && !no_colour,
         }
     }
 
@@ -51,6 +57,16 @@ impl Ui {
             is_quiet: self.is_quiet || is_quiet,
             ..self
         }
+    }
+
+    /// A sample of training data as the model sees it, on stdout.
+    pub(crate) fn sample(&self, preview: &Preview) {
+        self.data(sample::draw(preview, self.has_colour_of_data));
+    }
+
+    /// How long the samples of a data set are, on stdout.
+    pub(crate) fn lengths(&self, statistics: &Statistics) {
+        self.data(lengths::draw(statistics));
     }
 
     /// One line of data, on stdout.

@@ -29,3 +29,4 @@ mod taxonomy_fmt;
 mod taxonomy_new;
 mod teacher;
 mod train;
+mod training_data;

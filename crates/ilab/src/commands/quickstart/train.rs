@@ -42,6 +42,9 @@ pub(super) fn run(
         max_seq_len: MAX_SEQ_LEN,
         is_saved_every_epoch: false,
         writes_gguf: false,
+        template: None,
+        skips_invalid: false,
+        preview: None,
         options: options(),
     };
     train(&settings, ui, cancel)
