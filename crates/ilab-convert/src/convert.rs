@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use ilab_base::cancel::Cancelled;
+use ilab_weights::checkpoint::Checkpoint;
 use ilab_weights::config::ModelConfig;
 use ilab_weights::gguf::{GgufWriter, Metadata};
-use ilab_weights::safetensors::Checkpoint;
 
 use crate::encode::write_tensor;
 use crate::error::ConvertError;

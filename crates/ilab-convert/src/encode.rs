@@ -1,8 +1,8 @@
 //! Rows of a tensor, from the type they are stored in to the type they are written in.
 
 use half::{bf16, f16};
+use ilab_weights::checkpoint::Checkpoint;
 use ilab_weights::gguf::{TensorSink, TensorType, q8_0};
-use ilab_weights::safetensors::{Checkpoint, CheckpointError, to_f32};
 
 use crate::error::ConvertError;
 use crate::plan::{PlannedTensor, Source};
@@ -25,19 +25,11 @@ pub(crate) fn write_tensor(
         }
         Source::Tensor { name, rows } => (name, rows),
     };
-    let view = checkpoint.tensor(name)?;
-    let n_rows = match view.shape() {
-        [n_rows, _] => *n_rows,
-        _ => 1,
-    };
-    let row_bytes = view.data().len() / n_rows.max(1);
-    for row in 0..n_rows {
-        let begin = rows.stored_row(row) * row_bytes;
-        let stored = &view.data()[begin..begin + row_bytes];
-        let values = to_f32(view.dtype(), stored).ok_or_else(|| CheckpointError::Dtype {
-            name: name.clone(),
-            dtype: view.dtype(),
-        })?;
+    let stored = checkpoint.tensor(name)?;
+    let mut values = Vec::with_capacity(stored.n_columns());
+    for row in 0..stored.n_rows() {
+        values.clear();
+        stored.append_row(rows.hugging_face_row(row), &mut values)?;
         encode(&values, tensor_type, &mut chunk);
         if chunk.len() >= CHUNK_BYTES {
             sink.write(&chunk)?;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use ilab_base::cancel::Cancelled;
 use ilab_base::hint::Hint;
 use ilab_base::io::IoError;
+use ilab_weights::checkpoint::CheckpointError;
 use ilab_weights::config::ConfigError;
 use ilab_weights::gguf::GgufError;
-use ilab_weights::safetensors::CheckpointError;
 
 /// A model cannot be converted.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,17 @@
-//! Hugging Face config.json, safetensors and GGUF files.
+//! Hugging Face config.json, safetensors, PyTorch and GGUF files, and LoRA adapters.
 
 pub mod gguf;
 
 pub mod config;
-pub mod safetensors;
+pub mod file_name;
+pub mod gguf_layout;
 pub mod tensor_names;
+
+mod npy;
+mod zip;
+
+pub mod adapter;
+pub mod checkpoint;
+pub mod gguf_model;
+pub mod pytorch;
+pub mod safetensors;
