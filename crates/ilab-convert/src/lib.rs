@@ -12,12 +12,13 @@ mod encode;
 mod error;
 mod hyperparameters;
 mod lossless;
+mod model;
 mod output_type;
 mod plan;
-mod rope_frequencies;
 mod vocabulary;
 
-pub use convert::{Converted, Step, check, convert};
+pub use convert::{Converted, Step, check, convert, convert_source};
 pub use error::ConvertError;
 pub use lossless::lossless_type;
+pub use model::Source;
 pub use output_type::OutputType;

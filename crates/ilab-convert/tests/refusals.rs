@@ -161,10 +161,10 @@ fn everything_but_the_weights_is_checked_without_them() {
     });
     assert!(matches!(
         check(folder.path()),
-        Err(ConvertError::RopeScaling {
+        Err(ConvertError::Config(ConfigError::Invalid {
             key: "low_freq_factor",
             ..
-        })
+        }))
     ));
     edit(folder.path(), "config.json", |config| {
         config["rope_scaling"] = Value::Null;

@@ -3,6 +3,7 @@
 //! It has everything a real one has: grouped-query attention, a byte-level BPE tokenizer with special tokens and a chat
 //! template. The same seed always gives the same bytes.
 
+mod family;
 mod tokenizer;
 mod weights;
 
@@ -13,6 +14,7 @@ use ilab_base::{atomic, hint::Hint};
 use ilab_convert::{ConvertError, OutputType, convert};
 use serde_json::{Value, json};
 
+pub use family::{Family, write_hf_of};
 pub use tokenizer::{CHAT_TEMPLATE, SPECIAL_TOKENS, vocabulary_size};
 
 /// Width of the residual stream.

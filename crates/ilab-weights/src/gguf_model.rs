@@ -1,5 +1,13 @@
 //! A GGUF file as the source of a model: its tensors under their Hugging Face names, its configuration, its tokenizer.
 
+mod config;
+mod tokenizer;
+
+use std::path::Path;
+
+pub use config::config;
+pub use tokenizer::{TokenizerError, tokenizer_files, write_tokenizer};
+
 use crate::checkpoint::{CheckpointError, Encoding, Layout, Location, MappedFile};
 use crate::gguf::{GgufFile, TensorInfo, TensorType};
 use crate::gguf_layout::{HeadRows, head_rows};
@@ -7,6 +15,13 @@ use crate::tensor_names::from_gguf;
 
 /// The frequencies' factors follow from the configuration, so they are no tensor of the model.
 const ROPE_FACTORS: &str = "rope_freqs.weight";
+
+/// Whether a path is meant as a GGUF file, told by its name.
+pub fn is_gguf(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "gguf")
+        && !path.is_dir()
+}
 
 /// The tensors of a mapped GGUF file and where they lie.
 pub(crate) fn locate(file: &MappedFile) -> Result<Vec<(String, Location)>, CheckpointError> {

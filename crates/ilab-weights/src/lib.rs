@@ -8,6 +8,7 @@ pub mod gguf_layout;
 pub mod tensor_names;
 
 mod npy;
+pub mod pre_tokenizer;
 mod zip;
 
 pub mod adapter;
