@@ -6,6 +6,7 @@ transformers 4.57.6, torch 2.15.0, numpy 2.4.6. Run from the repository's root:
     cargo run -p ilab-testkit --example tiny_llama -- MODELS
     python goldens/convert/gen.py MODELS LLAMA_CPP > goldens/convert/tiny_llama.json
     python goldens/convert/gen.py MODELS LLAMA_CPP families > goldens/convert/families.json
+    python goldens/convert/gen.py MODELS LLAMA_CPP logits > goldens/convert/logits.json
 
 MODELS is any new folder, LLAMA_CPP the vendor/llama.cpp folder of the unpacked sdist.
 """
@@ -115,7 +116,19 @@ def block_golden() -> dict:
     return {"values": values.view(np.uint32).tolist(), "blocks": blocks.tobytes().hex()}
 
 
+def logits(folder: pathlib.Path) -> list[float]:
+    """Of the last of 60 tokens, by transformers in f32."""
+    import torch
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    tokens = torch.tensor([[(position * position + 3 * position) % 250 for position in range(60)]])
+    with torch.no_grad():
+        return model(tokens).logits[0, -1].tolist()
+
+
 def content_of(argument: str | None) -> dict:
+    if argument == "logits":
+        return {name: logits(MODELS / name) for name in ("plain", "like_llama3", *FAMILIES)}
     if argument == "families":
         return {"models": {name: golden(MODELS / name, {"f16": TYPES["f16"]}) for name in FAMILIES}}
     models = {name: golden(MODELS / name) for name in ("plain", "like_llama3")}

@@ -14,5 +14,6 @@ mod zip;
 pub mod adapter;
 pub mod checkpoint;
 pub mod gguf_model;
+pub mod importance;
 pub mod pytorch;
 pub mod safetensors;
