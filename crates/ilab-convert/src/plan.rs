@@ -81,13 +81,7 @@ fn check_tensor(
     expected: &[usize],
 ) -> Result<(), CheckpointError> {
     let tensor = checkpoint.tensor(name)?;
-    if tensor.shape() != expected {
-        return Err(CheckpointError::Shape {
-            name: name.to_owned(),
-            found: tensor.shape().to_vec(),
-            expected: expected.to_vec(),
-        });
-    }
+    tensor.check_shape(expected)?;
     tensor.check_readable()
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ilab_convert::{OutputType, Source, convert, convert_source, lossless_type};
+use ilab_convert::{OutputType, Source, convert, convert_source, lossless_type, write_folder};
 use ilab_testkit::tiny_llama::{self, Family};
 use ilab_weights::adapter::Adapter;
 use ilab_weights::checkpoint::Checkpoint;
@@ -123,6 +123,56 @@ fn a_gguf_file_gives_the_model_that_it_was_made_from() {
         };
         convert_source(&source, &again, OutputType::F32, &mut |_| Ok(())).unwrap();
         assert_same_model(&again, &gguf);
+    }
+}
+
+#[test]
+fn a_folder_written_from_a_gguf_file_is_the_model_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in models(folder.path()) {
+        let gguf = gguf_of(&model, OutputType::Bf16);
+        let written = folder
+            .path()
+            .join("written")
+            .join(model.file_name().unwrap());
+        write_folder(&Source::model(&gguf), &written, &mut |_| Ok(())).unwrap();
+        // Named as before, so that the GGUF file made of it has the same name inside.
+        let again = folder.path().join("again.gguf");
+        convert(&written, &again, OutputType::Bf16, &mut |_| Ok(())).unwrap();
+        assert_same_model(&again, &gguf);
+        assert_eq!(lossless_type(&written).unwrap(), OutputType::Bf16);
+    }
+}
+
+#[test]
+fn what_was_quantised_becomes_f16_and_a_folder_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("tiny");
+    tiny_llama::write_hf(&model, 3).unwrap();
+    std::fs::write(model.join("generation_config.json"), "{}").unwrap();
+    let gguf = gguf_of(&model, OutputType::Q8_0);
+    let written = folder.path().join("written");
+    write_folder(&Source::model(&gguf), &written, &mut |_| Ok(())).unwrap();
+    assert_eq!(lossless_type(&written).unwrap(), OutputType::F16);
+
+    write_folder(&Source::model(&model), &written, &mut |_| Ok(())).unwrap();
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = ilab_base::io::read_dir_sorted(folder).unwrap();
+        let name = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        entries.into_iter().map(name).collect()
+    };
+    assert_eq!(names(&written), names(&model));
+    for name in ["config.json", "tokenizer.json", "generation_config.json"] {
+        let content = |folder: &Path| std::fs::read(folder.join(name)).unwrap();
+        assert_eq!(content(&written), content(&model), "{name}");
+    }
+    let (one, other) = (
+        Checkpoint::open(&written).unwrap(),
+        Checkpoint::open(&model).unwrap(),
+    );
+    for (name, shape) in model_tensors(&ModelConfig::from_dir(&model).unwrap()) {
+        let values = |checkpoint: &Checkpoint| checkpoint.read_f32(&name, &shape).unwrap();
+        assert_eq!(values(&one), values(&other), "{name}");
     }
 }
 

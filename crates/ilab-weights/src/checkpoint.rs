@@ -136,13 +136,7 @@ impl Checkpoint {
         expected: &[usize],
     ) -> Result<StoredTensor<'a>, CheckpointError> {
         let tensor = self.tensor(name)?;
-        if tensor.shape() != expected {
-            return Err(CheckpointError::Shape {
-                name: name.to_owned(),
-                found: tensor.shape().to_vec(),
-                expected: expected.to_vec(),
-            });
-        }
+        tensor.check_shape(expected)?;
         Ok(tensor)
     }
 

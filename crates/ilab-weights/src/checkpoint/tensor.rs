@@ -95,6 +95,21 @@ impl<'a> StoredTensor<'a> {
         outer.iter().product()
     }
 
+    /// Whether it has the shape that the configuration says.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Shape`].
+    pub fn check_shape(&self, expected: &[usize]) -> Result<(), CheckpointError> {
+        if self.shape() == expected {
+            return Ok(());
+        }
+        Err(CheckpointError::Shape {
+            name: self.name.to_owned(),
+            found: self.shape().to_vec(),
+            expected: expected.to_vec(),
+        })
+    }
+
     /// Whether its values can be read.
     ///
     /// # Errors
