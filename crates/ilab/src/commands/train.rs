@@ -152,7 +152,6 @@ fn prepare(
     Ok((model, dataset.samples))
 }
 
-
 /// Refuses a run of which a checkpoint would take the place of the model that it starts from.
 fn check_destinations(settings: &TrainSettings, n_samples: usize) -> Result<(), CommandError> {
     let folder = settings.checkpoint_dir.join("hf_format").canonicalize();

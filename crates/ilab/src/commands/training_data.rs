@@ -4,8 +4,8 @@ use ilab_base::cancel::Cancel;
 use ilab_text::tokenizer::Tokenizer;
 use ilab_text::vocabulary::tags_without_token;
 use ilab_train::dataset::{Dataset, LeftOut, ReadOptions, ReadProgress, Reason};
-use ilab_train::packing::{PackingReport, plan_epoch};
 use ilab_train::error::TrainError;
+use ilab_train::packing::{PackingReport, plan_epoch};
 
 use crate::error::{CommandError, CommandResult};
 use crate::settings::{PreviewSettings, TrainSettings};
