@@ -77,7 +77,7 @@ fn converted(folder: PathBuf, cancel: &Cancel, ui: Ui) -> Result<Located, Comman
         TempDir::with_prefix("ilab-test-").with_path("create a folder in", std::env::temp_dir())?;
     let file = temporary.path().join("model.gguf");
     let output_type = lossless_type(&folder)?;
-    convert(&folder, &file, output_type, &mut |_| Ok(cancel.check()?))?;
+    convert(&folder, &file, output_type, &mut |_| cancel.check())?;
     Ok(Located {
         file,
         name: folder,
