@@ -66,7 +66,9 @@ fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<()
             shape: parameter.shape().to_vec(),
             values: match float_type {
                 FloatType::F32 => TensorValues::F32(parameter.as_slice().into()),
-                FloatType::Bf16 => TensorValues::RoundedToBf16(parameter.as_slice().into()),
+                FloatType::F16 | FloatType::Bf16 => {
+                    TensorValues::RoundedToBf16(parameter.as_slice().into())
+                }
             },
         })
         .collect();

@@ -23,6 +23,7 @@ pub mod model;
 pub mod optimiser;
 pub mod packing;
 pub mod parameter;
+pub mod plan;
 pub mod report;
 pub mod resume;
 pub(crate) mod rotary;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ilab_kernels::adafactor::SecondMoment;
 use ilab_kernels::eight_bit;
-use ilab_weights::safetensors::Checkpoint;
+use ilab_weights::checkpoint::Checkpoint;
 use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
 use crate::error::TrainError;
@@ -97,9 +97,10 @@ pub(crate) fn read_optimiser(
         };
         let floats = |part: &str, n: usize| checkpoint.read_f32(&format!("{part}:{name}"), &[n]);
         let bytes = |part: &str, n: usize| -> Result<Vec<u8>, TrainError> {
-            let view = checkpoint.tensor(&format!("{part}:{name}"))?;
-            match view.data().len() == n {
-                true => Ok(view.data().to_vec()),
+            let tensor = format!("{part}:{name}");
+            let bytes = checkpoint.tensor(&tensor)?.bytes();
+            match bytes.len() == n {
+                true => Ok(bytes.to_vec()),
                 false => Err(lost().into()),
             }
         };

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::access::AccessArgs;
+use crate::cli::train::TrainArgs;
 use crate::commands;
 use crate::error::CommandResult;
 use crate::settings::{
-    ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings, TrainSettings,
+    ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings,
 };
 
 #[derive(Debug, Subcommand)]
@@ -22,7 +23,7 @@ pub(super) enum ModelCommand {
     /// Ask a model questions before and after its training
     Test(TestArgs),
     /// Train a model on generated data
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -112,64 +113,6 @@ pub(crate) struct TestArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// Training data: one JSON lines file with messages
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data_path: Option<PathBuf>,
-    /// Folder of the Hugging Face model to start from
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model_path: Option<PathBuf>,
-    /// Where checkpoints go
-    #[arg(long, value_name = "DIR")]
-    pub(crate) ckpt_output_dir: Option<PathBuf>,
-    /// Where the processed data goes
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_output_dir: Option<PathBuf>,
-    /// How to train
-    #[arg(long, value_parser = ["simple", "full", "accelerated"])]
-    pub(crate) pipeline: Option<String>,
-    /// What to train on
-    #[arg(long, value_parser = ["cpu", "cuda", "hpu", "mps"])]
-    pub(crate) device: Option<String>,
-    /// Passes over the data
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) num_epochs: Option<u32>,
-    /// Longest sample in tokens; longer ones are left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub(crate) max_seq_len: Option<u32>,
-    /// Tokens that go through the model together; bounds the memory
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_batch_len: Option<u32>,
-    /// Samples of one optimiser step
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) effective_batch_size: Option<u32>,
-    /// Highest learning rate [default: 2e-5]
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = learning_rate)]
-    pub(crate) learning_rate: Option<f64>,
-    /// Steps over which the learning rate rises [default: 25]
-    #[arg(long, value_name = "N")]
-    pub(crate) warmup_steps: Option<u64>,
-    /// Seed of the sample order [default: 42]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// Save after the last epoch only, not after each
-    #[arg(long)]
-    pub(crate) last_epoch_only: bool,
-    /// Chat template in place of the model's own: a Jinja file, or ibm_generic, ibm_legacy or mistral
-    #[arg(long, value_name = "FILE|NAME")]
-    pub(crate) chat_template: Option<String>,
-    /// Leave out lines of the data that cannot be used, instead of ending with the first
-    #[arg(long)]
-    pub(crate) skip_invalid: bool,
-    /// Show N samples as the model sees them, what it learns in brackets or colour, and do not train [default: 3]
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3")]
-    pub(crate) preview: Option<u32>,
-    /// With --preview: a JSON object a sample, with tokens and labels
-    #[arg(long, requires = "preview")]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
     /// Folder of the model: config.json, tokenizer.json, *.safetensors; it is only read
     #[arg(long, value_name = "DIR")]
@@ -214,13 +157,6 @@ pub(crate) enum WeightType {
     Q4KM,
 }
 
-fn learning_rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if f64::is_finite(rate) && rate > 0.0 => Ok(rate),
-        _ => Err("expected a finite number above 0, such as 2e-5".to_owned()),
-    }
-}
-
 impl ModelCommand {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
         match self {
@@ -248,12 +184,6 @@ impl ServeArgs {
 impl TestArgs {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
         commands::model_test::run(&TestSettings::resolve(self, invocation)?, invocation.ui)
-    }
-}
-
-impl TrainArgs {
-    pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
-        commands::train::run(&TrainSettings::resolve(self, invocation)?, invocation.ui)
     }
 }
 
