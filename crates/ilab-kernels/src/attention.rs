@@ -61,12 +61,17 @@ struct Task {
 }
 
 impl Task {
-    /// The keys or values of the segment.
-    fn keys<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
-        data.block(
+    /// Rows among all segments, and columns, of the keys and values.
+    fn place(&self, heads: Heads) -> (Range<usize>, Range<usize>) {
+        (
             self.start..self.start + self.length,
             self.kv_head * heads.width..(self.kv_head + 1) * heads.width,
         )
+    }
+
+    fn keys<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
+        let (rows, columns) = self.place(heads);
+        data.block(rows, columns)
     }
 }
 
@@ -185,7 +190,7 @@ pub fn attention(inputs: Inputs<'_>, heads: Heads, segments: &[usize]) -> Vec<f3
     out
 }
 
-/// [`attention`] into a buffer, whatever that holds.
+/// [`attention`] into memory that is there already.
 ///
 /// # Panics
 /// When the shapes do not fit.
@@ -195,7 +200,7 @@ pub fn attention_into(out: &mut [f32], inputs: Inputs<'_>, heads: Heads, segment
     assert_eq!(
         out.len(),
         inputs.q.n_rows() * width,
-        "a row of {width} a query"
+        "numbers of the result"
     );
     let target = Target::dense(out, width);
     heads.tasks(segments).into_par_iter().for_each(|task| {
@@ -292,17 +297,12 @@ pub fn attention_backward(
         dk: vec![0.0; n * kv_width],
         dv: vec![0.0; n * kv_width],
     };
-    attention_backward_into(
-        [&mut gradients.dq, &mut gradients.dk, &mut gradients.dv],
-        inputs,
-        dout,
-        heads,
-        segments,
-    );
+    let Gradients { dq, dk, dv } = &mut gradients;
+    attention_backward_into([dq, dk, dv], inputs, dout, heads, segments);
     gradients
 }
 
-/// [`attention_backward`] into buffers for the gradients by queries, keys and values, whatever these hold.
+/// [`attention_backward`] into memory that is there already.
 ///
 /// # Panics
 /// When the shapes do not fit.
@@ -314,23 +314,20 @@ pub fn attention_backward_into(
     segments: &[usize],
 ) {
     inputs.check(heads, segments);
-    let (width, kv_width) = (heads.n_query * heads.width, heads.n_kv * heads.width);
     let n = inputs.q.n_rows();
-    let sizes = [dq.len(), dk.len(), dv.len()];
+    let (width, kv_width) = (heads.n_query * heads.width, heads.n_kv * heads.width);
     assert_eq!(
-        sizes,
+        [dq.len(), dk.len(), dv.len()],
         [n * width, n * kv_width, n * kv_width],
-        "gradients of {n} rows"
+        "numbers of the gradients"
     );
-    // Queries are set, keys and values added up over the queries that see them.
-    dk.fill(0.0);
-    dv.fill(0.0);
     let targets = Targets {
         dq: Target::dense(dq, width),
         dk: Target::dense(dk, kv_width),
         dv: Target::dense(dv, kv_width),
     };
     heads.tasks(segments).into_par_iter().for_each(|task| {
+        targets.clear_keys(task, heads);
         let keys = task.keys(inputs.k, heads);
         let packed = PackedKeys {
             keys: Right::new(inputs.precision, keys),
@@ -353,6 +350,21 @@ struct Targets<'a> {
     dq: Target<'a>,
     dk: Target<'a>,
     dv: Target<'a>,
+}
+
+impl Targets<'_> {
+    /// Sets the gradients of the keys and values of a task to zero.
+    fn clear_keys(&self, task: Task, heads: Heads) {
+        let (rows, columns) = task.place(heads);
+        for target in [&self.dk, &self.dv] {
+            // SAFETY: a task has these columns in its segment to itself.
+            #[allow(unsafe_code)]
+            let mut part = unsafe { target.part(rows.clone(), columns.clone()) };
+            for row in 0..rows.len() {
+                part.row_mut(row).fill(0.0);
+            }
+        }
+    }
 }
 
 /// What all blocks of a task multiply with.
@@ -593,6 +605,35 @@ pub(crate) mod tests {
             check_gradient(&sample.q, &gradients.dq, |q| with(q, &sample.k, &sample.v));
             check_gradient(&sample.k, &gradients.dk, |k| with(&sample.q, k, &sample.v));
             check_gradient(&sample.v, &gradients.dv, |v| with(&sample.q, &sample.k, v));
+        }
+    }
+
+    #[test]
+    fn what_was_in_the_memory_before_is_overwritten() {
+        let sample = Sample::new(4, 2, 6, 70);
+        let (inputs, segments) = (sample.inputs(0.6, Some(9)), [0, 5, 70]);
+        let mut out = vec![f32::NAN; sample.q.len()];
+        attention_into(&mut out, inputs, sample.heads, &segments);
+        assert_eq!(out, attention(inputs, sample.heads, &segments));
+        let dout = Factor::dense(&out, 70, 24);
+        let expected = attention_backward(inputs, dout, sample.heads, &segments);
+        let mut found = Gradients {
+            dq: vec![f32::NAN; sample.q.len()],
+            dk: vec![f32::NAN; sample.k.len()],
+            dv: vec![f32::NAN; sample.v.len()],
+        };
+        attention_backward_into(&mut found, inputs, dout, sample.heads, &segments);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nan_reaches_the_rows_that_see_it() {
+        let mut sample = Sample::new(1, 1, 4, 6);
+        sample.k[3 * 4] = f32::NAN;
+        let out = attention(sample.inputs(1.0, None), sample.heads, &[0, 5, 6]);
+        for (row, out) in out.chunks_exact(4).enumerate() {
+            let is_expected = |value: &f32| value.is_nan() == (3..5).contains(&row);
+            assert!(out.iter().all(is_expected), "row {row}: {out:?}");
         }
     }
 

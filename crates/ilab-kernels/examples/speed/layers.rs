@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use ilab_kernels::adamw::{AdamW, Schedule, sum_of_squares};
-use ilab_kernels::attention::{Heads, Inputs, attention, attention_backward};
+use ilab_kernels::attention::{
+    Heads, Inputs, attention, attention_backward, attention_backward_into, attention_into,
+};
 use ilab_kernels::cross_entropy::{Scales, linear_cross_entropy};
 use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::Precision;
@@ -41,8 +43,8 @@ pub(crate) fn attention_of_a_batch(report: &mut Report) {
         precision: Precision::Bf16,
     };
     let dout = Factor::dense(&dout, N, C);
-    let out = attention(inputs, heads, &segments);
-    let gradients = attention_backward(inputs, dout, heads, &segments);
+    let mut out = attention(inputs, heads, &segments);
+    let mut gradients = attention_backward(inputs, dout, heads, &segments);
     // One query of the third head of the second segment.
     let (row, at) = (700, 2 * heads.width);
     let head = |data: &[f32], row: usize| -> Vec<f64> {
@@ -76,10 +78,11 @@ pub(crate) fn attention_of_a_batch(report: &mut Report) {
     // Only the scores that are seen count.
     let flops = 4.0 * (4 * C) as f64 * (512.0 * 513.0 / 2.0);
     report.time(names[0], flops, "GFLOP/s", || {
-        black_box(attention(inputs, heads, &segments));
+        attention_into(black_box(&mut out), inputs, heads, &segments);
     });
     report.time(names[1], 2.5 * flops, "GFLOP/s", || {
-        black_box(attention_backward(inputs, dout, heads, &segments));
+        let ilab_kernels::attention::Gradients { dq, dk, dv } = black_box(&mut gradients);
+        attention_backward_into([dq, dk, dv], inputs, dout, heads, &segments);
     });
 }
 
