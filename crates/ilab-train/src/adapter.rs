@@ -57,7 +57,8 @@ impl Adapter {
         )
     }
 
-    fn rank(&self) -> usize {
+    /// The width.
+    pub(crate) fn rank(&self) -> usize {
         self.down.shape()[0]
     }
 

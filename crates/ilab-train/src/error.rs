@@ -4,6 +4,7 @@ use ilab_base::cancel::Cancelled;
 use ilab_base::hint::Hint;
 use ilab_base::io::IoError;
 use ilab_text::tokenizer::TokenizerError;
+use ilab_weights::adapter::AdapterError;
 use ilab_weights::config::ConfigError;
 use ilab_weights::safetensors::CheckpointError;
 
@@ -28,6 +29,9 @@ pub enum TrainError {
     /// The state of an earlier run cannot be used.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// An adapter cannot be written.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -108,6 +112,7 @@ impl Hint for TrainError {
             Self::Tokenizer(error) => error.hints(),
             Self::Dataset(error) => error.hints(),
             Self::Resume(error) => error.hints(),
+            Self::Adapter(error) => error.hints(),
             Self::Io(error) => error.hints(),
             Self::Vocabulary { .. } | Self::Token { .. } => {
                 vec!["use the tokenizer that belongs to the model".to_owned()]

@@ -11,6 +11,7 @@ use ilab_kernels::matmul::{Precision, Threads};
 use ilab_kernels::residual;
 use ilab_kernels::rms_norm::{rms_norm_backward_add, rms_norm_into};
 use ilab_kernels::rope::RopeTable;
+use ilab_weights::adapter::LoraModule;
 use ilab_weights::config::{Architecture, ModelConfig};
 
 use crate::error::TrainError;
@@ -103,6 +104,24 @@ impl Model {
             Some(linear) => Some(linear.merged()),
             None => self.parameter(name).map(Parameter::to_f32),
         }
+    }
+
+    /// The adapters of all layers that have one.
+    pub fn adapters(&self) -> Vec<LoraModule> {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let modules = linears.filter_map(|linear| {
+            let adapter = linear.adapter.as_ref()?;
+            let [n_outputs, n_inputs] = linear.sizes();
+            Some(LoraModule {
+                name: linear.weight.name().trim_end_matches(".weight").to_owned(),
+                rank: adapter.rank(),
+                n_inputs,
+                n_outputs,
+                a: adapter.down.to_f32(),
+                b: adapter.up.to_f32(),
+            })
+        });
+        modules.collect()
     }
 
     /// How many numbers the model consists of, adapters included.

@@ -121,7 +121,10 @@ impl Sizes {
 
     /// Weights of the linear layers of one decoder layer.
     fn linear_weights(&self) -> u64 {
-        self.linears().iter().map(|(_, input, output)| input * output).sum()
+        self.linears()
+            .iter()
+            .map(|(_, input, output)| input * output)
+            .sum()
     }
 }
 
@@ -140,7 +143,9 @@ impl Workload<'_> {
     /// How many numbers the model consists of, without adapters.
     pub fn n_parameters(&self) -> u64 {
         let tensors = model_tensors(self.config).into_iter();
-        tensors.map(|(_, shape)| shape.iter().product::<usize>() as u64).sum()
+        tensors
+            .map(|(_, shape)| shape.iter().product::<usize>() as u64)
+            .sum()
     }
 
     /// How many numbers are trained.
@@ -174,12 +179,8 @@ impl Workload<'_> {
             .map(|(_, shape)| {
                 let n = shape.iter().product::<usize>() as u64;
                 match (shape.as_slice(), base) {
-                    ([rows, columns], BaseFormat::Q8) => {
-                        34 * (rows * columns.div_ceil(32)) as u64
-                    }
-                    ([rows, columns], BaseFormat::Nf4) => {
-                        34 * (rows * columns.div_ceil(64)) as u64
-                    }
+                    ([rows, columns], BaseFormat::Q8) => 34 * (rows * columns.div_ceil(32)) as u64,
+                    ([rows, columns], BaseFormat::Nf4) => 34 * (rows * columns.div_ceil(64)) as u64,
                     ([_, _], BaseFormat::Bf16) => 2 * n,
                     _ => 4 * n,
                 }

@@ -8,9 +8,7 @@ use crate::cli::access::AccessArgs;
 use crate::cli::train::TrainArgs;
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{
-    ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings,
-};
+use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelCommand {

@@ -148,6 +148,9 @@ pub(crate) struct SavingArgs {
     /// Do not keep the state of the run: what is cut off starts over
     #[arg(long)]
     pub(crate) disable_accelerate_full_state_at_epoch: bool,
+    /// Seconds between two states of the run [default: 60, or more where writing takes long]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) state_interval: Option<u64>,
     /// Start over where an unfinished run would be gone on with
     #[arg(long)]
     pub(crate) fresh: bool,

@@ -39,5 +39,5 @@ pub(crate) use serve::{EngineSettings, ServeSettings};
 pub(crate) use taxonomy_diff::TaxonomyDiffSettings;
 pub(crate) use taxonomy_fmt::{FmtFiles, TaxonomyFmtSettings};
 pub(crate) use taxonomy_new::TaxonomyNewSettings;
-pub(crate) use train::{PreviewSettings, TrainSettings};
+pub(crate) use train::{DryRunSettings, PreviewSettings, TrainSettings, ValidationSettings};
 pub(crate) use url::base_url;
