@@ -7,3 +7,4 @@ pub mod message;
 pub mod sample;
 pub mod template;
 pub mod tokenizer;
+pub mod turns;
