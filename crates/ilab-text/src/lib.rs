@@ -12,3 +12,4 @@ pub mod sample;
 pub mod template;
 pub mod tokenizer;
 pub mod vocabulary;
+pub mod turns;
