@@ -13,9 +13,15 @@ pub(crate) struct TrainArgs {
     /// Training data: one JSON lines file with messages; with `--pipeline simple` also a folder of them
     #[arg(long, value_name = "FILE")]
     pub(crate) data_path: Option<PathBuf>,
-    /// Model to start from: a Hugging Face folder
-    #[arg(long, value_name = "DIR")]
+    /// Model to start from: a Hugging Face folder, or a GGUF file
+    #[arg(long, value_name = "PATH")]
     pub(crate) model_path: Option<PathBuf>,
+    /// The same as `--model-path` with a GGUF file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model_path", "model_id"])]
+    pub(crate) gguf_model_path: Option<PathBuf>,
+    /// Folder with the tokenizer of a GGUF file [default: from the file itself]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tokenizer_dir: Option<PathBuf>,
     /// Model to start from: an entry of `models` in the configuration
     #[arg(long, value_name = "ID", conflicts_with = "model_path")]
     pub(crate) model_id: Option<String>,
@@ -244,10 +250,6 @@ pub(crate) struct ElsewhereArgs {
     pub(crate) skip_user_confirm: bool,
     #[arg(long, hide = true)]
     pub(crate) enable_serving_output: bool,
-    #[arg(long, hide = true, value_name = "FILE")]
-    pub(crate) gguf_model_path: Option<PathBuf>,
-    #[arg(long, hide = true, value_name = "DIR")]
-    pub(crate) tokenizer_dir: Option<PathBuf>,
     #[arg(long, hide = true)]
     pub(crate) skip_preprocessing: bool,
     #[arg(long, hide = true)]

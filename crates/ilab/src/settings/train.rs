@@ -12,6 +12,7 @@ use ilab_train::method::{BaseFormat, LINEAR_MODULES, LoraOptions, Method};
 use ilab_train::optimiser::OptimiserKind;
 use ilab_train::schedule::Decay;
 use ilab_train::trainer::TrainOptions;
+use ilab_weights::gguf_model::is_gguf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -22,8 +23,10 @@ use crate::settings::{Invocation, named_model};
 /// What `ilab model train` needs.
 #[derive(Debug, Clone)]
 pub(crate) struct TrainSettings {
-    /// The model folder to start from.
+    /// The model to start from: a folder, or a GGUF file.
     pub(crate) model_path: PathBuf,
+    /// The folder of its tokenizer, where that is another.
+    pub(crate) tokenizer_dir: Option<PathBuf>,
     /// The training file.
     pub(crate) data_path: PathBuf,
     /// Where checkpoints and metrics go.
@@ -120,6 +123,7 @@ impl TrainSettings {
     ) -> Self {
         Self {
             model_path,
+            tokenizer_dir: None,
             data_path,
             data_output_dir: checkpoint_dir.clone(),
             checkpoint_dir,
@@ -169,7 +173,7 @@ impl TrainSettings {
         };
         let data_path = training_file(data_path, &input_dir, is_simple)?;
         let model_path = model_path(
-            &args.elsewhere.gguf_model_path,
+            args.gguf_model_path,
             args.model_path,
             args.model_id,
             &config.model_path,
@@ -235,6 +239,7 @@ impl TrainSettings {
         notes.extend(warnings(&options));
         Ok(Self {
             model_path,
+            tokenizer_dir: args.tokenizer_dir,
             data_path,
             checkpoint_dir,
             data_output_dir: args.data_output_dir.unwrap_or(config.data_output_dir),
@@ -490,27 +495,27 @@ fn newest_training_file(folder: &Path) -> Option<PathBuf> {
 
 /// The folder, or GGUF file, of the model.
 fn model_path(
-    gguf: &Option<PathBuf>,
+    gguf: Option<PathBuf>,
     path: Option<PathBuf>,
     id: Option<String>,
     configured: &str,
     invocation: &Invocation,
 ) -> Result<PathBuf, CommandError> {
     let path = match (gguf, path) {
-        (Some(gguf), _) => gguf.clone(),
+        (Some(gguf), _) => gguf,
         (None, Some(path)) => path,
         (None, None) => match named_model::student(id, invocation)? {
             Some(model) => PathBuf::from(model.path),
             None => PathBuf::from(configured),
         },
     };
-    if path.is_dir() {
+    if path.is_dir() || (path.is_file() && is_gguf(&path)) {
         return Ok(path);
     }
     // The default is a name on Hugging Face, as many other models have.
     Err(CommandError::message(
         Kind::User,
         format!("the model `{}` is not a folder", path.display()),
-        "this version downloads no models: pass the folder of a Hugging Face model with `--model-path`",
+        "this version downloads no models: pass the folder of a Hugging Face model, or a GGUF file, with `--model-path`",
     ))
 }

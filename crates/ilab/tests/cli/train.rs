@@ -45,7 +45,7 @@ fn every_epoch_leaves_a_whole_checkpoint() {
         sample("What is a mirrel?", "An animal."),
         sample("Who lives here?", "A mirrel."),
     ]);
-    let shown = program.run(&TRAIN);
+    let shown = program.run(&[&TRAIN[..], &["--keep-checkpoints=all"]].concat());
     assert!(
         shown.starts_with("exit code: 0\n----- stdout -----\nout/hf_format/samples_4\n"),
         "{shown}"

@@ -58,13 +58,14 @@ pub(super) fn told(settings: &TrainSettings) -> Value {
 
 /// Reads the configuration and the tokenizer.
 pub(super) fn source(settings: &TrainSettings) -> Result<Source, CommandError> {
-    let tokenizer = training_data::tokenizer(settings)?;
+    let tokenizer_dir = training_data::tokenizer_dir(settings)?;
+    let tokenizer = training_data::tokenizer(settings, &tokenizer_dir)?;
     let config = ModelConfig::from_dir(&settings.model_path).map_err(TrainError::from)?;
     check_rows(&tokenizer, config.vocab_size)?;
     Ok(Source {
         config,
         tokenizer,
-        tokenizer_dir: settings.model_path.clone(),
+        tokenizer_dir,
     })
 }
 
@@ -75,7 +76,7 @@ pub(super) fn prepare(
     cancel: &Cancel,
 ) -> Result<Prepared, CommandError> {
     let source = source(settings)?;
-    if settings.saving.writes_gguf {
+    if settings.saving.writes_gguf && settings.model_path.is_dir() {
         ilab_convert::check(&settings.model_path)?;
     }
     let dataset = training_data::read(settings, &source.tokenizer, ui, cancel)?;

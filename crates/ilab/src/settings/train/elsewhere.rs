@@ -43,13 +43,6 @@ pub(super) fn check(
             format!("leave out `{flag}`"),
         ));
     }
-    if args.tokenizer_dir.is_some() && args.gguf_model_path.is_none() {
-        return Err(CommandError::message(
-            Kind::Usage,
-            "`--tokenizer-dir` belongs to `--gguf-model-path`",
-            "a model folder has its tokenizer in it",
-        ));
-    }
     Ok(())
 }
 
