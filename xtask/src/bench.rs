@@ -56,8 +56,22 @@ pub enum BenchError {
 
 /// The sizes of TinyLlama 1.1 B.
 const BILLION: [&str; 16] = [
-    "--layers", "22", "--width", "2048", "--feed-forward", "5632", "--heads", "32", "--kv-heads", "4", "--samples", "1",
-    "--length", "512", "--lora", "8",
+    "--layers",
+    "22",
+    "--width",
+    "2048",
+    "--feed-forward",
+    "5632",
+    "--heads",
+    "32",
+    "--kv-heads",
+    "4",
+    "--samples",
+    "1",
+    "--length",
+    "512",
+    "--lora",
+    "8",
 ];
 
 /// Measures and prints.
@@ -105,7 +119,9 @@ fn compare_training(args: &BenchArgs, sizes: &[&str], types: &[&str]) -> Result<
     let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(f64::NAN);
     let fastest = peers.values().map(|peer| number(peer, "tokens_per_second"));
     let fastest = fastest.fold(f64::NAN, f64::max);
-    let memory = peers.get("f32").map(|peer| number(&ours, "peak_mib") / number(peer, "peak_mib"));
+    let memory = peers
+        .get("f32")
+        .map(|peer| number(&ours, "peak_mib") / number(peer, "peak_mib"));
     Ok(json!({
         "ratio": number(&ours, "tokens_per_second") / fastest,
         "memory_ratio_to_f32": memory,
@@ -118,7 +134,16 @@ fn compare_training(args: &BenchArgs, sizes: &[&str], types: &[&str]) -> Result<
 /// What an example of this workspace prints, built for release.
 fn example(package: &str, name: &str, flags: &[String]) -> Result<Value, BenchError> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--release", "--package", package, "--example", name, "--"]);
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        package,
+        "--example",
+        name,
+        "--",
+    ]);
     printed(command.args(flags))
 }
 
@@ -138,7 +163,9 @@ fn printed(command: &mut Command) -> Result<Value, BenchError> {
         program: program.clone(),
         reason,
     };
-    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    let output = command
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         return Err(failed(text.lines().last().unwrap_or_default().to_owned()));
@@ -158,15 +185,21 @@ fn repository() -> PathBuf {
 /// The processor's name and its number of cores.
 fn machine() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name\t: "));
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name\t: "));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{}, {cores} cores", name.unwrap_or("unknown"))
 }
 
 fn commit() -> String {
     let mut command = Command::new("git");
-    let output = command.args(["rev-parse", "--short", "HEAD"]).current_dir(repository()).output();
-    output.map_or_else(|_| "unknown".to_owned(), |output| {
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    })
+    let output = command
+        .args(["rev-parse", "--short", "HEAD"])
+        .current_dir(repository())
+        .output();
+    output.map_or_else(
+        |_| "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

@@ -1,6 +1,6 @@
 //! Causal attention over packed segments: a row sees the rows of its own segment up to itself.
 //!
-//! Scores are held for [`ROWS_PER_BLOCK`] query rows at a time, so memory grows with the length of a segment, not with its
+//! Scores are held for some query rows at a time, so memory grows with the length of a segment, not with its
 //! square; the backward pass computes them again.
 //!
 //! # Source

@@ -11,5 +11,5 @@ mod regions;
 pub mod sample;
 pub mod template;
 pub mod tokenizer;
-pub mod vocabulary;
 pub mod turns;
+pub mod vocabulary;

@@ -1,5 +1,6 @@
 //! What a run will take, before it starts: memory, disk and arithmetic, from sizes alone.
 
+use ilab_kernels::cross_entropy::rows_per_chunk;
 use ilab_kernels::matmul::Precision;
 use ilab_weights::config::{ModelConfig, model_tensors};
 use serde::Serialize;
@@ -71,10 +72,6 @@ impl Memory {
 const PROGRAM_BYTES: u64 = 60 << 20;
 /// A token of the data set: its id and whether it is learned.
 const TOKEN_BYTES: u64 = 5;
-
-/// Logits that the loss holds at one time, in f32: see `ilab_kernels::cross_entropy`.
-const CHUNK_LOGITS: usize = 1 << 24;
-const CHUNK_LEAST_ROWS: usize = 256;
 
 /// Sizes that everything follows from.
 struct Sizes {
@@ -239,8 +236,7 @@ impl Workload<'_> {
         // The gradient of the largest weight has its factor's transpose packed in bf16.
         let widest = feed_forward.max(queries).max(c);
         let packed = self.kept_bytes() * tokens * widest;
-        let rows = CHUNK_LOGITS / (vocabulary.max(1) as usize);
-        let rows = rows.max(CHUNK_LEAST_ROWS).min(self.batch_learned) as u64;
+        let rows = rows_per_chunk(self.config.vocab_size).min(self.batch_learned) as u64;
         let head = rows * (vocabulary * (4 + self.kept_bytes()) + 8 * c) + 4 * tokens * c;
         stream + packed + head
     }

@@ -36,7 +36,10 @@ pub(super) fn tokenizer_dir(settings: &TrainSettings) -> Result<PathBuf, Command
 
 /// A tokenizer, with the chat template that was asked for.
 pub(super) fn tokenizer(settings: &TrainSettings, folder: &Path) -> Result<Tokenizer, TrainError> {
-    Ok(Tokenizer::from_dir_with(folder, settings.template.as_ref())?)
+    Ok(Tokenizer::from_dir_with(
+        folder,
+        settings.template.as_ref(),
+    )?)
 }
 
 /// Reads the training file and tells what of it is left out.

@@ -24,8 +24,15 @@ fn prepared(n: usize) -> Program {
 }
 
 const TRAIN: [&str; 9] = [
-    "model", "train", "--model-path=tiny", "--data-path=train.jsonl", "--ckpt-output-dir=out",
-    "--data-output-dir=processed", "--effective-batch-size=4", "--num-epochs=3", "--learning-rate=1e-3",
+    "model",
+    "train",
+    "--model-path=tiny",
+    "--data-path=train.jsonl",
+    "--ckpt-output-dir=out",
+    "--data-output-dir=processed",
+    "--effective-batch-size=4",
+    "--num-epochs=3",
+    "--learning-rate=1e-3",
 ];
 
 fn train(program: &Program, flags: &[&str]) -> String {
@@ -34,8 +41,13 @@ fn train(program: &Program, flags: &[&str]) -> String {
 
 /// Names in a folder, sorted.
 fn names(program: &Program, folder: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(program.path(folder)).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let entries = std::fs::read_dir(program.path(folder))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -44,7 +56,9 @@ fn names(program: &Program, folder: &str) -> Vec<String> {
 fn rows(program: &Program, key: &str) -> Vec<Value> {
     let path = program.path("out/training_params_and_metrics_global0.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
-    let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let rows = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
     rows.filter(|row| row.get(key).is_some()).collect()
 }
 
@@ -59,15 +73,25 @@ fn an_adapter_is_saved_on_its_own_and_merged_at_the_end() {
     assert_eq!(names(&program, "out/hf_format"), ["samples_24"]);
     let files = names(&program, "out/hf_format/samples_24");
     for name in [
-        "adapter_config.json", "adapter_model.safetensors", "pytorch_model-Q4_K_M.gguf", "pytorch_model.gguf",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "pytorch_model-Q4_K_M.gguf",
+        "pytorch_model.gguf",
         "tokenizer.json",
     ] {
         assert!(files.contains(&name.to_owned()), "{files:?}");
     }
-    assert!(!files.contains(&"model.safetensors".to_owned()), "{files:?}");
-    let config = std::fs::read_to_string(program.path("out/hf_format/samples_24/adapter_config.json"));
+    assert!(
+        !files.contains(&"model.safetensors".to_owned()),
+        "{files:?}"
+    );
+    let config =
+        std::fs::read_to_string(program.path("out/hf_format/samples_24/adapter_config.json"));
     let config: Value = serde_json::from_str(&config.unwrap()).unwrap();
-    assert_eq!((&config["r"], &config["lora_alpha"]), (&Value::from(2), &Value::from(32.0)));
+    assert_eq!(
+        (&config["r"], &config["lora_alpha"]),
+        (&Value::from(2), &Value::from(32.0))
+    );
     let losses = rows(&program, "avg_loss");
     let loss = |row: &Value| row["avg_loss"].as_f64().unwrap();
     assert!(loss(&losses[5]) < loss(&losses[0]), "{losses:?}");
@@ -102,8 +126,14 @@ fn the_simple_pipeline_learns_the_newest_file_of_a_folder() {
     )
     .unwrap();
     let shown = program.run(&[
-        "model", "train", "--pipeline=simple", "--model-path=tiny", "--data-path=generated",
-        "--ckpt-output-dir=out", "--data-output-dir=processed", "--num-epochs=1",
+        "model",
+        "train",
+        "--pipeline=simple",
+        "--model-path=tiny",
+        "--data-path=generated",
+        "--ckpt-output-dir=out",
+        "--data-output-dir=processed",
+        "--num-epochs=1",
     ]);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
     assert!(names(&program, "out").contains(&"ggml-model-f16.gguf".to_owned()));
@@ -118,19 +148,43 @@ fn held_out_samples_stop_the_run_and_name_the_best_checkpoint() {
     let program = prepared(20);
     // A rate at which the model gets worse from the second epoch on at the latest.
     let shown = program.run(&[
-        "model", "train", "--model-path=tiny", "--data-path=train.jsonl", "--ckpt-output-dir=out",
-        "--data-output-dir=processed", "--effective-batch-size=4", "--num-epochs=9", "--learning-rate=0.5",
-        "--validation-split=0.2", "--early-stop=2", "--tensorboard",
+        "model",
+        "train",
+        "--model-path=tiny",
+        "--data-path=train.jsonl",
+        "--ckpt-output-dir=out",
+        "--data-output-dir=processed",
+        "--effective-batch-size=4",
+        "--num-epochs=9",
+        "--learning-rate=0.5",
+        "--validation-split=0.2",
+        "--early-stop=2",
+        "--tensorboard",
     ]);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
     let validations = rows(&program, "val_loss");
-    let losses: Vec<f64> = validations.iter().map(|row| row["val_loss"].as_f64().unwrap()).collect();
-    let best = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap();
+    let losses: Vec<f64> = validations
+        .iter()
+        .map(|row| row["val_loss"].as_f64().unwrap())
+        .collect();
+    let best = (0..losses.len())
+        .min_by(|a, b| losses[*a].total_cmp(&losses[*b]))
+        .unwrap();
     assert_eq!(losses.len(), best + 3, "{losses:?}");
-    assert!(shown.contains("stopped early, 2 measurements brought none lower"), "{shown}");
+    assert!(
+        shown.contains("stopped early, 2 measurements brought none lower"),
+        "{shown}"
+    );
     let checkpoint = format!("out/hf_format/samples_{}", 16 * (best + 1));
-    assert!(shown.contains(&format!("----- stdout -----\n{checkpoint}\n")), "{shown}");
-    assert_eq!(names(&program, "out/hf_format").len(), 2, "the best and the last");
+    assert!(
+        shown.contains(&format!("----- stdout -----\n{checkpoint}\n")),
+        "{shown}"
+    );
+    assert_eq!(
+        names(&program, "out/hf_format").len(),
+        2,
+        "the best and the last"
+    );
     assert_eq!(names(&program, "out/tensorboard").len(), 1);
     let page = std::fs::read_to_string(program.path("out/report.html")).unwrap();
     assert!(page.contains("<svg"), "the curves");
@@ -150,7 +204,9 @@ fn long(program: &Program) -> std::process::Command {
 /// The steps that the newest state of a run has.
 fn state(program: &Program) -> Option<u64> {
     let names = names(program, "out/full_state");
-    let steps = names.iter().filter_map(|name| name.strip_prefix("step_")?.parse().ok());
+    let steps = names
+        .iter()
+        .filter_map(|name| name.strip_prefix("step_")?.parse().ok());
     steps.max()
 }
 
@@ -165,7 +221,10 @@ fn a_killed_run_goes_on_to_the_same_weights() {
         let mut child = long(&program).spawn().unwrap();
         let started = Instant::now();
         while state(&program) < Some(wanted) && started.elapsed() < Duration::from_secs(60) {
-            assert!(child.try_wait().unwrap().is_none(), "ended before step {wanted}");
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "ended before step {wanted}"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         child.kill().unwrap();
@@ -175,7 +234,10 @@ fn a_killed_run_goes_on_to_the_same_weights() {
     let shown = program.show(&output);
     assert!(shown.contains("going on after step "), "{shown}");
     assert!(weights(&program) == weights(&undisturbed), "other weights");
-    let steps: Vec<u64> = rows(&program, "avg_loss").iter().map(|row| row["step"].as_u64().unwrap()).collect();
+    let steps: Vec<u64> = rows(&program, "avg_loss")
+        .iter()
+        .map(|row| row["step"].as_u64().unwrap())
+        .collect();
     assert_eq!(steps, (1..=12).collect::<Vec<u64>>(), "one row a step");
 }
 
@@ -190,7 +252,9 @@ fn a_run_of_something_else_is_not_gone_on_with() {
     child.wait().unwrap();
     let other: Vec<&str> = [&TRAIN[..7], &["--learning-rate=2e-3"], &LONG].concat();
     let step = state(&program).unwrap();
-    let shown = program.run(&other).replace(&format!("step_{step}"), "step_N");
+    let shown = program
+        .run(&other)
+        .replace(&format!("step_{step}"), "step_N");
     let refusal = shown.split("error: ").nth(1).unwrap();
     assert_snapshot!(refusal, @r"
     `out/full_state/step_N` holds an unfinished run of another learning_rate (0.001 then, 0.002 now)
@@ -209,7 +273,10 @@ fn one_trainer_a_folder() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while !program.path("out/training_params_and_metrics_global0.jsonl").exists() {
+    while !program
+        .path("out/training_params_and_metrics_global0.jsonl")
+        .exists()
+    {
         std::thread::sleep(Duration::from_millis(1));
     }
     let shown = train(&program, &[]);
@@ -234,7 +301,10 @@ fn a_plan_is_printed_and_nothing_is_trained() {
     let parts = plan["memory_bytes"].as_object().unwrap().values();
     let total: u64 = parts.map(|bytes| bytes.as_u64().unwrap()).sum();
     assert_eq!(plan["memory_total_bytes"], total);
-    assert!(plan["n_trained"].as_u64() < plan["n_parameters"].as_u64(), "{plan}");
+    assert!(
+        plan["n_trained"].as_u64() < plan["n_parameters"].as_u64(),
+        "{plan}"
+    );
     assert_eq!(names(&program, "out"), [""; 0]);
     let shown = train(&program, &["--dry-run"]);
     assert!(shown.contains("plan: "), "{shown}");
@@ -259,8 +329,16 @@ fn what_is_not_done_is_refused_with_the_reason() {
         .map(|flags| {
             let shown = train(&program, flags);
             let code = shown.lines().next().unwrap().to_owned();
-            let error = shown.split("error: ").nth(1).unwrap_or(&shown).lines().take(2);
-            format!("{flags:?} {code}\n  {}", error.collect::<Vec<_>>().join("\n  "))
+            let error = shown
+                .split("error: ")
+                .nth(1)
+                .unwrap_or(&shown)
+                .lines()
+                .take(2);
+            format!(
+                "{flags:?} {code}\n  {}",
+                error.collect::<Vec<_>>().join("\n  ")
+            )
         })
         .collect();
     assert_snapshot!(shown.join("\n"), @"");
@@ -270,22 +348,46 @@ fn what_is_not_done_is_refused_with_the_reason() {
 fn many_epochs_and_flags_without_effect_are_told() {
     let program = prepared(2);
     let shown = program.run(&[
-        "model", "train", "--model-path=tiny", "--data-path=train.jsonl", "--ckpt-output-dir=out",
-        "--data-output-dir=processed", "--num-epochs=11", "--is-padding-free=true", "--disable-flash-attn",
-        "--distributed-backend=fsdp", "--learning-rate=0.02", "--dry-run", "--json",
+        "model",
+        "train",
+        "--model-path=tiny",
+        "--data-path=train.jsonl",
+        "--ckpt-output-dir=out",
+        "--data-output-dir=processed",
+        "--num-epochs=11",
+        "--is-padding-free=true",
+        "--disable-flash-attn",
+        "--distributed-backend=fsdp",
+        "--learning-rate=0.02",
+        "--dry-run",
+        "--json",
     ]);
-    let warnings: Vec<&str> = shown.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let warnings: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.starts_with("warning: "))
+        .collect();
     assert_snapshot!(warnings.join("\n"), @"");
 }
 
 #[test]
 fn a_gguf_file_is_trained_on() {
     let program = prepared(4);
-    let shown = program.run(&["model", "convert", "--model-dir=tiny", "--output=tiny.gguf", "--type=f16"]);
+    let shown = program.run(&[
+        "model",
+        "convert",
+        "--model-dir=tiny",
+        "--output=tiny.gguf",
+        "--type=f16",
+    ]);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
     let shown = program.run(&[
-        "model", "train", "--gguf-model-path=tiny.gguf", "--data-path=train.jsonl", "--ckpt-output-dir=out",
-        "--data-output-dir=processed", "--num-epochs=1",
+        "model",
+        "train",
+        "--gguf-model-path=tiny.gguf",
+        "--data-path=train.jsonl",
+        "--ckpt-output-dir=out",
+        "--data-output-dir=processed",
+        "--num-epochs=1",
     ]);
     assert!(shown.starts_with("exit code: 0"), "{shown}");
     assert_eq!(names(&program, "out/hf_format"), ["samples_4"]);
