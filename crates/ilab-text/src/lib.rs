@@ -5,6 +5,7 @@
 
 pub mod builtin_template;
 pub mod conversation;
+mod end_of_turn;
 mod marks;
 pub mod message;
 mod regions;
