@@ -622,7 +622,8 @@ pub(crate) mod tests {
             dk: vec![f32::NAN; sample.k.len()],
             dv: vec![f32::NAN; sample.v.len()],
         };
-        attention_backward_into(&mut found, inputs, dout, sample.heads, &segments);
+        let Gradients { dq, dk, dv } = &mut found;
+        attention_backward_into([dq, dk, dv], inputs, dout, sample.heads, &segments);
         assert_eq!(found, expected);
     }
 

@@ -320,8 +320,8 @@ fn what_is_not_done_is_refused_with_the_reason() {
         &["--gpus=2"],
         &["--lora-alpha=16"],
         &["--lora-rank=2", "--lora-target-modules=q_proj,banana"],
-        &["--learning-rate=0"],
-        &["--learning-rate=7"],
+        &["--lora-dropout=1"],
+        &["--early-stop=2"],
         &["--json"],
     ];
     let shown: Vec<String> = refusals
@@ -341,7 +341,29 @@ fn what_is_not_done_is_refused_with_the_reason() {
             )
         })
         .collect();
-    assert_snapshot!(shown.join("\n"), @"");
+    assert_snapshot!(shown.join("\n"), @r#"
+    ["--pipeline=accelerated"] exit code: 1
+      Unable to train with device=cpu and pipeline=accelerated
+      hint: this version trains on one device: `--pipeline full --device cpu` learns the same, `--lora-rank` and `--optimize-memory` make it smaller
+    ["--device=cuda"] exit code: 1
+      Unable to train with device=cuda and pipeline=full
+      hint: this program was built without it: pass `--device cpu`
+    ["--strategy=lab-multiphase"] exit code: 2
+      Multi Phase and Skills Only training is only supported with `--pipeline accelerated`
+      hint: leave out `--strategy`: each phase is a run of its own, the second with `--model-path` at the first's checkpoint
+    ["--gpus=2"] exit code: 1
+      `--gpus 2`: this version trains on one device of one machine
+      hint: leave out `--gpus`
+    ["--lora-alpha=16"] exit code: 2
+      options of adapters without an adapter: LoRA is disabled (rank=0)
+      hint: pass `--lora-rank`, such as 8, or leave out the other `--lora-…` flags
+    ["--lora-rank=2", "--lora-target-modules=q_proj,banana"] exit code: 2
+      no linear layer is called `banana`
+      hint: `--lora-target-modules` takes q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj
+    ["--json"] exit code: 2
+      `--json` is for `--preview` and `--dry-run`
+      hint: the metrics of a training are in training_params_and_metrics_global0.jsonl, as JSON
+    "#);
 }
 
 #[test]
@@ -366,7 +388,13 @@ fn many_epochs_and_flags_without_effect_are_told() {
         .lines()
         .filter(|line| line.starts_with("warning: "))
         .collect();
-    assert_snapshot!(warnings.join("\n"), @"");
+    assert_snapshot!(warnings.join("\n"), @r"
+    warning: flags of DeepSpeed and FSDP have no effect on one device
+    warning: `--is-padding-free` has no effect: samples are always packed without padding
+    warning: `--disable-flash-attn` has no effect: attention never holds a whole matrix of scores
+    warning: 11 epochs: the workflow is meant for at most 10; more passes over the same samples rarely teach more, and the model forgets what it knew
+    warning: a learning rate of 2e-2 is very high: 2e-5 is usual for all weights, 2e-4 for adapters
+    ");
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn what_is_left_out_is_named_with_its_line() {
     ]
     .concat();
     let shown = program.run(&train);
-    let told = shown.split("parameters").next().unwrap();
+    let told = shown.split("plan: ").next().unwrap();
     assert_snapshot!(told, @r"
     exit code: 0
     ----- stdout -----

@@ -17,6 +17,7 @@ use ilab_weights::safetensors::FloatType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::prepare::SavedTokenizer;
 use crate::error::{CommandError, CommandResult};
 use crate::settings::TrainSettings;
 use crate::ui::Ui;
@@ -59,8 +60,7 @@ impl Hint for WithoutGguf {
 #[derive(Debug)]
 pub(super) struct Checkpoints<'a> {
     settings: &'a TrainSettings,
-    /// Where the tokenizer's files come from.
-    tokenizer_dir: PathBuf,
+    tokenizer: SavedTokenizer,
     saved: Vec<Saved>,
     /// Samples that had been learned at the last turn of `--save-samples`.
     n_turns: u64,
@@ -75,10 +75,14 @@ struct Saved {
 
 impl<'a> Checkpoints<'a> {
     /// Goes on from earlier notes, or begins without.
-    pub(super) fn new(settings: &'a TrainSettings, tokenizer_dir: PathBuf, notes: &Value) -> Self {
+    pub(super) fn new(
+        settings: &'a TrainSettings,
+        tokenizer: SavedTokenizer,
+        notes: &Value,
+    ) -> Self {
         Self {
             settings,
-            tokenizer_dir,
+            tokenizer,
             saved: serde_json::from_value(notes["saved"].clone()).unwrap_or_default(),
             n_turns: notes["n_turns"].as_u64().unwrap_or_default(),
         }
@@ -110,7 +114,7 @@ impl<'a> Checkpoints<'a> {
         if self.saved.iter().any(|saved| saved.step == step.step) {
             return Ok(());
         }
-        let (model, tokenizer_dir) = (trainer.model(), &self.tokenizer_dir);
+        let (model, tokenizer_dir) = (trainer.model(), &self.tokenizer.folder);
         let staged = match &self.settings.method {
             Method::Full => checkpoint::stage(model, tokenizer_dir, &destination, FloatType::F32)?,
             Method::Lora(options) => {
@@ -118,6 +122,10 @@ impl<'a> Checkpoints<'a> {
                 checkpoint::stage_adapter(model, options, base, tokenizer_dir, &destination)?
             }
         };
+        if let Some(template) = &self.tokenizer.template {
+            let path = staged.path().join("chat_template.jinja");
+            ilab_base::atomic::write(path, template.as_bytes())?;
+        }
         // A merged copy of the base for every state of an adapter would fill the disk: the best gets one at the end.
         let is_whole = self.settings.method == Method::Full;
         let written = match self.settings.saving.writes_gguf && is_whole {
@@ -206,7 +214,7 @@ impl<'a> Checkpoints<'a> {
             let adapter = Adapter::open(best).map_err(|error| failed(error.into()))?;
             let source = Source {
                 model: &self.settings.model_path,
-                tokenizer: Some(&self.tokenizer_dir),
+                tokenizer: Some(&self.tokenizer.folder),
                 adapter: Some(&adapter),
             };
             self.write_gguf(&source, best).map_err(failed)?;

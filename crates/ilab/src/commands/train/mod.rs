@@ -86,7 +86,6 @@ pub(crate) fn train(
     ui: Ui,
     cancel: &Cancel,
 ) -> Result<Trained, CommandError> {
-    let _lock = FolderLock::take(&settings.checkpoint_dir)?;
     let prepared = prepare::prepare(settings, ui, cancel)?;
     let mut run = Run::begin(settings, ui, prepared)?;
     let outcome = run.to_the_end(cancel);
@@ -109,6 +108,7 @@ struct Run<'a> {
     record: Record<'a>,
     state_saved_at: Instant,
     state_cost: Duration,
+    _lock: FolderLock,
 }
 
 impl<'a> Run<'a> {
@@ -123,7 +123,8 @@ impl<'a> Run<'a> {
             samples,
             validation,
             data,
-            tokenizer_dir,
+            tokenizer,
+            lock,
         } = prepared;
         let identity =
             Identity::new(&model, &samples, &prepare::told(settings)).map_err(|error| {
@@ -148,7 +149,7 @@ impl<'a> Run<'a> {
         }
         let notes = notes.unwrap_or(Value::Null);
         Ok(Self {
-            checkpoints: Checkpoints::new(settings, tokenizer_dir, &notes["checkpoints"]),
+            checkpoints: Checkpoints::new(settings, tokenizer, &notes["checkpoints"]),
             course: Course::new(settings.validation, &notes["course"]),
             record: Record::open(settings, ui, &trainer, data, step)?,
             settings,
@@ -158,6 +159,7 @@ impl<'a> Run<'a> {
             identity,
             state_saved_at: Instant::now(),
             state_cost: Duration::ZERO,
+            _lock: lock,
         })
     }
 

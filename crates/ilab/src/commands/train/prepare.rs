@@ -15,6 +15,7 @@ use ilab_weights::config::ModelConfig;
 use serde_json::{Value, json};
 
 use super::checkpoints::Checkpoints;
+use super::lock::FolderLock;
 use super::plan::{Plan, validation_batches};
 use crate::commands::training_data;
 use crate::error::{CommandError, CommandResult, Kind};
@@ -27,7 +28,17 @@ pub(super) struct Prepared {
     pub(super) samples: Vec<EncodedSample>,
     pub(super) validation: Vec<Batch>,
     pub(super) data: DataAccount,
-    pub(super) tokenizer_dir: PathBuf,
+    pub(super) tokenizer: SavedTokenizer,
+    pub(super) lock: FolderLock,
+}
+
+/// What of the tokenizer goes into every checkpoint.
+#[derive(Debug)]
+pub(super) struct SavedTokenizer {
+    /// Its folder.
+    pub(super) folder: PathBuf,
+    /// The chat template that was asked for in place of its own.
+    pub(super) template: Option<String>,
 }
 
 /// The model before its weights are read.
@@ -79,6 +90,7 @@ pub(super) fn prepare(
     if settings.saving.writes_gguf && settings.model_path.is_dir() {
         ilab_convert::check(&settings.model_path)?;
     }
+    let lock = FolderLock::take(&settings.checkpoint_dir)?;
     let dataset = training_data::read(settings, &source.tokenizer, ui, cancel)?;
     let (dataset, held_out) = split(dataset, settings)?;
     check_destinations(settings, dataset.samples.len())?;
@@ -100,7 +112,12 @@ pub(super) fn prepare(
         validation: validation_batches(settings, &held_out),
         data: account(&dataset, held_out.len()),
         samples: dataset.samples,
-        tokenizer_dir: source.tokenizer_dir,
+        tokenizer: SavedTokenizer {
+            folder: source.tokenizer_dir,
+            template: (settings.template.as_ref())
+                .map(|_| source.tokenizer.template().source().to_owned()),
+        },
+        lock,
     })
 }
 
