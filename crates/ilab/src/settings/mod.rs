@@ -27,7 +27,7 @@ pub(crate) use chat::ChatSettings;
 pub(crate) use chat_context::ChatContext;
 pub(crate) use config_init::{ConfigInitSettings, set_model_path, set_taxonomy_path};
 pub(crate) use config_show::ConfigShowSettings;
-pub(crate) use convert::{ConvertSettings, Target};
+pub(crate) use convert::ConvertSettings;
 pub(crate) use environment::Environment;
 pub(crate) use generate::{Ahead, GenerateSettings, Prices, TeacherSettings};
 pub(crate) use invocation::Invocation;
