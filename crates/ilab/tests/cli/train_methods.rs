@@ -360,6 +360,12 @@ fn what_is_not_done_is_refused_with_the_reason() {
     ["--lora-rank=2", "--lora-target-modules=q_proj,banana"] exit code: 2
       no linear layer is called `banana`
       hint: `--lora-target-modules` takes q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj
+    ["--lora-dropout=1"] exit code: 2
+      invalid value '1' for '--lora-dropout <SHARE>': expected a number from 0 to below 1, such as 0.1
+      
+    ["--early-stop=2"] exit code: 2
+      the following required arguments were not provided:
+        --validation-split <SHARE>
     ["--json"] exit code: 2
       `--json` is for `--preview` and `--dry-run`
       hint: the metrics of a training are in training_params_and_metrics_global0.jsonl, as JSON
