@@ -80,7 +80,12 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         Name::Train => compare_training(args, &[], &["bf16", "f32", "autocast"])?,
         Name::Lora => compare_training(args, &BILLION, &["bf16", "f32"])?,
         Name::Matmul => {
-            let ours = example("ilab-kernels", "speed", &["--json".to_owned()])?;
+            let ours = example(
+                "ilab-kernels",
+                "speed",
+                args.threads,
+                &["--json".to_owned()],
+            )?;
             json!({"ours": ours, "peer": peer("matmul.py", &threads(args))?, "unit": "GFLOP/s"})
         }
     };
@@ -107,7 +112,7 @@ fn compare_training(args: &BenchArgs, sizes: &[&str], types: &[&str]) -> Result<
     let mut flags = threads(args);
     flags.extend(["--steps".to_owned(), args.steps.to_string()]);
     flags.extend(sizes.iter().map(|flag| (*flag).to_owned()));
-    let ours = example("ilab-train", "train_speed", &flags)?;
+    let ours = example("ilab-train", "train_speed", args.threads, &flags)?;
     let mut peers = Map::new();
     for name in types {
         let mut flags = flags.clone();
@@ -132,8 +137,14 @@ fn compare_training(args: &BenchArgs, sizes: &[&str], types: &[&str]) -> Result<
 }
 
 /// What an example of this workspace prints, built for release.
-fn example(package: &str, name: &str, flags: &[String]) -> Result<Value, BenchError> {
+fn example(
+    package: &str,
+    name: &str,
+    threads: usize,
+    flags: &[String],
+) -> Result<Value, BenchError> {
     let mut command = Command::new(env!("CARGO"));
+    command.env("RAYON_NUM_THREADS", threads.to_string());
     command.args([
         "run",
         "--quiet",

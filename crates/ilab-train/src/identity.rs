@@ -71,7 +71,7 @@ fn of_model(model: &Model) -> String {
             let mut hash = Sha256::new();
             hash.update(parameter.name());
             hash.update(format!("{:?}", parameter.shape()));
-            hash.update(parameter.bytes());
+            parameter.visit_bytes(|bytes| hash.update(bytes));
             hash.finalize()
         })
         .collect();

@@ -144,11 +144,6 @@ impl Model {
         }
     }
 
-    /// Frees the buffers that are kept for the next pass.
-    pub fn clear_buffers(&mut self) {
-        self.work.clear();
-    }
-
     /// The sum of the losses of all learned tokens, in nats.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! One weight of a model: its values in the form in which they are kept, and its gradient where it is trained.
 
-use std::borrow::Cow;
-
 use ilab_kernels::factor::Factor;
 use ilab_kernels::matrix::{Format, Matrix};
 
@@ -105,11 +103,17 @@ impl Parameter {
         }
     }
 
-    /// The values as bytes, for a fingerprint: those of a frozen matrix widened.
-    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+    /// Shows the values as bytes, for a fingerprint: those of a frozen matrix widened, row by row.
+    pub(crate) fn visit_bytes(&self, mut visit: impl FnMut(&[u8])) {
         match &self.values {
-            Values::F32(values) => Cow::Borrowed(bytemuck::cast_slice(values)),
-            Values::Frozen(matrix) => Cow::Owned(bytemuck::cast_slice(&matrix.to_f32()).to_vec()),
+            Values::F32(values) => visit(bytemuck::cast_slice(values)),
+            Values::Frozen(matrix) => {
+                let mut row = vec![0.0f32; matrix.n_columns()];
+                for index in 0..matrix.n_rows() {
+                    matrix.as_factor().read_row(index, &mut row);
+                    visit(bytemuck::cast_slice(&row));
+                }
+            }
         }
     }
 

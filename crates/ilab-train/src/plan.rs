@@ -32,8 +32,6 @@ pub struct Workload<'a> {
     pub epoch_learned: usize,
     /// Passes over the data.
     pub num_epochs: usize,
-    /// Threads that compute.
-    pub n_threads: usize,
 }
 
 /// Memory at the peak, in bytes.
@@ -266,13 +264,28 @@ impl Workload<'_> {
     }
 }
 
-/// Bytes of one checkpoint and of the state of the unfinished run, which are on the disk at once.
+/// What a run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saving {
+    /// Checkpoints that are there at once, with the one that is being written.
+    pub n_checkpoints: u64,
+    /// Whether GGUF files are written: with each checkpoint, or once with an adapter merged into its model.
+    pub writes_gguf: bool,
+    /// Whether one of them is quantised.
+    pub quantises: bool,
+    /// Whether the whole model is written once more in F16.
+    pub has_final_copy: bool,
+    /// Whether the state of the run is kept.
+    pub keeps_state: bool,
+}
+
+/// Bytes on the disk at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// One checkpoint: weights or adapter, and its GGUF files.
-    pub checkpoint: u64,
-    /// Checkpoints that are kept at once, with the one that is being written.
-    pub n_checkpoints: u64,
+    /// Weights or adapters, and the GGUF files that each has.
+    pub checkpoints: u64,
+    /// GGUF files that are written once.
+    pub merged: u64,
     /// The state of the run, twice while it is replaced.
     pub state: u64,
 }
@@ -280,23 +293,29 @@ pub struct Disk {
 impl Disk {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.checkpoint * self.n_checkpoints + self.state
+        self.checkpoints + self.merged + self.state
     }
 }
 
 impl Workload<'_> {
     /// What checkpoints and the state of the run take on the disk.
-    pub fn disk(&self, n_checkpoints: u64, writes_gguf: bool) -> Disk {
+    pub fn disk(&self, saving: Saving) -> Disk {
         let parameters = self.n_parameters();
-        // An F32 file and one of some 4.85 bits a weight.
-        let gguf = match writes_gguf {
-            true => 4 * parameters + parameters * 485 / 800,
+        // Some 4.85 bits a weight.
+        let quantised = u64::from(saving.quantises) * parameters * 485 / 800;
+        let gguf = |bytes_a_weight: u64| match saving.writes_gguf {
+            true => bytes_a_weight * parameters + quantised,
             false => 0,
         };
+        let (of_each, once) = match self.method {
+            Method::Full => (gguf(4), 0),
+            Method::Lora(_) => (0, gguf(2)),
+        };
+        let state = 2 * (4 * self.n_trained() + self.optimiser_bytes());
         Disk {
-            checkpoint: 4 * self.n_trained() + gguf,
-            n_checkpoints,
-            state: 2 * (4 * self.n_trained() + self.optimiser_bytes()),
+            checkpoints: saving.n_checkpoints * (4 * self.n_trained() + of_each),
+            merged: once + u64::from(saving.has_final_copy) * 2 * parameters,
+            state: u64::from(saving.keeps_state) * state,
         }
     }
 }

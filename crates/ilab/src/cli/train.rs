@@ -70,7 +70,7 @@ pub(crate) struct CourseArgs {
     /// How the learning rate falls [default: cosine; linear with `--pipeline simple`]
     #[arg(long, value_name = "SHAPE")]
     pub(crate) lr_scheduler: Option<DecayArg>,
-    /// Steps over which the learning rate rises [default: 25; 0 with `--pipeline simple`]
+    /// Steps over which the learning rate rises [default: 25, or a tenth of all; 0 with `--pipeline simple`]
     #[arg(long, value_name = "N")]
     pub(crate) warmup_steps: Option<u64>,
     /// Who updates the weights [default: adamw]
@@ -94,11 +94,11 @@ pub(crate) struct CourseArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Adapters (LoRA)")]
 pub(crate) struct LoraArgs {
-    /// Width of the adapters; 0 trains every weight [default: 0; 4 with `--pipeline simple`]
+    /// Width of the adapters; 0 trains every weight, or takes 4 with `--pipeline simple` [default: 0]
     #[arg(long, value_name = "RANK")]
     pub(crate) lora_rank: Option<u32>,
     /// An adapter counts alpha/rank [default: 32]
-    #[arg(long, value_name = "ALPHA")]
+    #[arg(long, value_name = "ALPHA", value_parser = alpha)]
     pub(crate) lora_alpha: Option<f32>,
     /// Share of an adapter's input that is left out at random [default: 0.1]
     #[arg(long, value_name = "SHARE", value_parser = dropout)]
@@ -312,6 +312,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("expected a number from 0 to below 1, such as 0.1".to_owned()),
+    }
+}
+
+fn alpha(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(alpha) if f32::is_finite(alpha) && alpha > 0.0 => Ok(alpha),
+        _ => Err("expected a number above 0, such as 32".to_owned()),
     }
 }
 

@@ -29,7 +29,10 @@ pub(super) fn tokenizer_dir(settings: &TrainSettings) -> Result<PathBuf, Command
     if !is_gguf(&settings.model_path) {
         return Ok(settings.model_path.clone());
     }
-    let folder = settings.data_output_dir.join("tokenizer");
+    // Named after the file, so that no other run reads another model's.
+    let name = settings.model_path.file_stem().unwrap_or_default();
+    let name = format!("tokenizer_{}", name.to_string_lossy());
+    let folder = settings.data_output_dir.join(name);
     write_tokenizer(&GgufFile::open(&settings.model_path)?, &folder)?;
     Ok(folder)
 }

@@ -167,11 +167,13 @@ impl TrainSettings {
             ));
         }
         let data_path = args.data_path.unwrap_or(config.data_path);
-        let input_dir = match args.input_dir {
-            Some(folder) => folder,
-            None => invocation.config()?.generate.output_dir,
+        let data_path = match args.input_dir.filter(|_| is_simple) {
+            Some(folder) => newest_of(&[&folder])?,
+            None => {
+                let generated = invocation.config()?.generate.output_dir;
+                training_file(data_path, &generated, is_simple)?
+            }
         };
-        let data_path = training_file(data_path, &input_dir, is_simple)?;
         let model_path = model_path(
             args.gguf_model_path,
             args.model_path,
@@ -183,7 +185,8 @@ impl TrainSettings {
         let memory = &args.memory;
         let checkpoint_dir = args.ckpt_output_dir.unwrap_or(config.ckpt_output_dir);
         let saving = SavingSettings {
-            every_epoch: config.checkpoint_at_epoch && !args.saving.last_epoch_only,
+            every_epoch: (config.checkpoint_at_epoch || args.saving.checkpoint_at_epoch)
+                && !args.saving.last_epoch_only,
             n_samples: Some(args.saving.save_samples.unwrap_or(config.save_samples))
                 .filter(|n| *n > 0),
             keeps_all: args.saving.keep_checkpoints == KeepArg::All,
@@ -215,6 +218,7 @@ impl TrainSettings {
             warmup_steps: (course.warmup_steps)
                 .or(additional.warmup_steps.filter(|_| !is_simple))
                 .unwrap_or(defaults.warmup_steps),
+            shortens_warmup: course.warmup_steps.is_none(),
             optimiser: match (course.optimizer, memory.optimize_memory) {
                 (Some(optimiser), _) => optimiser_kind(optimiser),
                 (None, true) => OptimiserKind::AdamW8Bit,
@@ -346,10 +350,11 @@ fn method(
         args.lora_target_modules.as_slice(),
         &additional.lora_target_modules,
     ) {
-        ([], None) => DEFAULT_TARGETS.map(str::to_owned).to_vec(),
-        ([], Some(names)) => names.clone(),
+        ([], Some(names)) if !names.is_empty() => names.clone(),
+        ([], _) => DEFAULT_TARGETS.map(str::to_owned).to_vec(),
         (names, _) => names.to_vec(),
     };
+    target_modules.sort();
     target_modules.dedup();
     let is_known = |name: &&String| LINEAR_MODULES.contains(&name.as_str());
     if let Some(unknown) = target_modules.iter().find(|name| !is_known(name)) {
@@ -465,16 +470,22 @@ fn training_file(
             "pass one .jsonl file, such as knowledge_train_msgs_*.jsonl of a run of `ilab data generate`",
         ));
     }
-    let folders = [data_path.as_path(), input_dir];
-    let newest = folders.into_iter().find_map(newest_training_file);
+    newest_of(&[&data_path, input_dir])
+}
+
+/// The newest training file of the first folder that has one.
+fn newest_of(folders: &[&Path]) -> Result<PathBuf, CommandError> {
+    let newest = folders
+        .iter()
+        .find_map(|folder| newest_training_file(folder));
     newest.ok_or_else(|| {
+        let folders: Vec<String> = folders
+            .iter()
+            .map(|folder| format!("`{}`", folder.display()))
+            .collect();
         CommandError::message(
             Kind::User,
-            format!(
-                "`{}` and `{}` do not contain training files",
-                data_path.display(),
-                input_dir.display()
-            ),
+            format!("no training file in {}", folders.join(" or ")),
             "run `ilab data generate`, or pass a file with `--data-path`",
         )
     })

@@ -56,6 +56,9 @@ impl Hint for WithoutGguf {
     }
 }
 
+/// The folder of checkpoints below that of the run.
+pub(super) const FOLDER: &str = "hf_format";
+
 /// The checkpoints of one run.
 #[derive(Debug)]
 pub(super) struct Checkpoints<'a> {
@@ -70,7 +73,8 @@ pub(super) struct Checkpoints<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Saved {
     step: u64,
-    path: PathBuf,
+    /// Below `hf_format`: a run that goes on may be told of the folder in other words.
+    name: String,
 }
 
 impl<'a> Checkpoints<'a> {
@@ -94,8 +98,8 @@ impl<'a> Checkpoints<'a> {
 
     /// The folder of the checkpoint after so many samples.
     pub(super) fn destination(settings: &TrainSettings, n_samples_seen: usize) -> PathBuf {
-        let folder = format!("hf_format/samples_{n_samples_seen}");
-        settings.checkpoint_dir.join(folder)
+        let name = format!("samples_{n_samples_seen}");
+        settings.checkpoint_dir.join(FOLDER).join(name)
     }
 
     /// Whether a checkpoint is saved after a step.
@@ -135,7 +139,7 @@ impl<'a> Checkpoints<'a> {
         let path = staged.commit()?;
         self.saved.push(Saved {
             step: step.step,
-            path: path.clone(),
+            name: format!("samples_{}", step.samples_seen),
         });
         written.map_err(|source| {
             WithoutGguf {
@@ -168,7 +172,8 @@ impl<'a> Checkpoints<'a> {
         }
         let stays = |saved: &Saved| saved.step == last || Some(saved.step) == best_step;
         for saved in self.saved.iter().filter(|saved| !stays(saved)) {
-            match std::fs::remove_dir_all(&saved.path).with_path("remove", &saved.path) {
+            let path = self.path(saved);
+            match std::fs::remove_dir_all(&path).with_path("remove", &path) {
                 Ok(()) => {}
                 Err(error) if error.is_not_found() => {}
                 Err(error) => ui.warning(format!("an older checkpoint stays: {error}")),
@@ -185,16 +190,20 @@ impl<'a> Checkpoints<'a> {
     }
 
     /// The newest checkpoint.
-    pub(super) fn last(&self) -> Option<&Path> {
+    pub(super) fn last(&self) -> Option<PathBuf> {
         let newest = self.saved.iter().max_by_key(|saved| saved.step);
-        newest.map(|saved| saved.path.as_path())
+        newest.map(|saved| self.path(saved))
+    }
+
+    fn path(&self, saved: &Saved) -> PathBuf {
+        self.settings.checkpoint_dir.join(FOLDER).join(&saved.name)
     }
 
     /// The checkpoint of a step, or the newest.
     pub(super) fn best(&self, step: Option<u64>) -> PathBuf {
         let best = self.saved.iter().find(|saved| Some(saved.step) == step);
-        let best = best.map(|saved| saved.path.as_path());
-        best.or(self.last()).map(Path::to_owned).unwrap_or_default()
+        let best = best.map(|saved| self.path(saved));
+        best.or(self.last()).unwrap_or_default()
     }
 
     /// What the run leaves beside its best checkpoint: an adapter's merged model, and the file of the `simple` pipeline.
@@ -233,9 +242,9 @@ impl<'a> Checkpoints<'a> {
     /// What is there, for the page.
     pub(super) fn shown(&self) -> Vec<SavedCheckpoint> {
         let shown = |saved: &Saved| SavedCheckpoint {
-            path: saved.path.display().to_string(),
+            path: self.path(saved).display().to_string(),
             step: saved.step,
-            n_bytes: n_bytes(&saved.path),
+            n_bytes: n_bytes(&self.path(saved)),
         };
         self.saved.iter().map(shown).collect()
     }

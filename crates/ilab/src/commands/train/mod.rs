@@ -63,7 +63,7 @@ pub(crate) fn run(settings: &TrainSettings, ui: Ui) -> CommandResult {
         return plan::show(settings, dry_run, ui, &cancel);
     }
     match train(settings, ui, &cancel) {
-        Err(_) if cancel.is_cancelled() => Err(CommandError::interrupted(
+        Err(error) if error.is_cancelled() => Err(CommandError::interrupted(
             match settings.saving.keeps_state {
                 true => "the same command goes on where it stopped",
                 false => {
@@ -89,7 +89,8 @@ pub(crate) fn train(
     let prepared = prepare::prepare(settings, ui, cancel)?;
     let mut run = Run::begin(settings, ui, prepared)?;
     let outcome = run.to_the_end(cancel);
-    if cancel.is_cancelled() && settings.saving.keeps_state {
+    let is_cancelled = outcome.as_ref().is_err_and(CommandError::is_cancelled);
+    if is_cancelled && run.is_between_steps && settings.saving.keeps_state {
         run.save_state()?;
     }
     outcome?;
@@ -108,6 +109,8 @@ struct Run<'a> {
     record: Record<'a>,
     state_saved_at: Instant,
     state_cost: Duration,
+    /// Whether all that belongs to the last step is done: only then its state is worth keeping.
+    is_between_steps: bool,
     _lock: FolderLock,
 }
 
@@ -137,6 +140,16 @@ impl<'a> Run<'a> {
                 .map_err(CommandError::from)?,
             false => None,
         };
+        if !saving.keeps_state && !saving.is_fresh && resume::exists(&settings.checkpoint_dir)? {
+            return Err(CommandError::message(
+                Kind::User,
+                format!(
+                    "`{}` holds an unfinished run, and this one keeps no state to go on with it",
+                    settings.checkpoint_dir.display()
+                ),
+                "leave out `--disable-accelerate-full-state-at-epoch`, start over with `--fresh`, or pass another folder with `--ckpt-output-dir`",
+            ));
+        }
         if saving.is_fresh {
             resume::clear(&settings.checkpoint_dir)?;
         }
@@ -159,6 +172,7 @@ impl<'a> Run<'a> {
             identity,
             state_saved_at: Instant::now(),
             state_cost: Duration::ZERO,
+            is_between_steps: true,
             _lock: lock,
         })
     }
@@ -170,6 +184,7 @@ impl<'a> Run<'a> {
                 Ok(None) => break,
                 Err(error) => return Err(self.stopped(error)),
             };
+            self.is_between_steps = false;
             self.record.step(&step)?;
             if self.course.is_due(&step) && !self.validation.is_empty() {
                 self.validate(&step, cancel)?;
@@ -178,6 +193,7 @@ impl<'a> Run<'a> {
                 self.checkpoints.save(&self.trainer, &step)?;
                 self.checkpoints.retain(self.course.best_step(), self.ui)?;
             }
+            self.is_between_steps = true;
             self.save_state_when_due()?;
         }
         Ok(())
@@ -191,6 +207,7 @@ impl<'a> Run<'a> {
         // The best is saved where it is found: no later checkpoint has its weights.
         if is_best && self.settings.validation.is_some() {
             self.checkpoints.save(&self.trainer, step)?;
+            self.checkpoints.retain(self.course.best_step(), self.ui)?;
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! The plan before the work: memory, disk and time; and what to change where the machine has too little.
 
+use std::path::Path;
+
 use ilab_base::cancel::Cancel;
 use ilab_text::sample::EncodedSample;
 use ilab_train::layer::Keep;
 use ilab_train::method::{BaseFormat, LoraOptions, Method};
 use ilab_train::optimiser::OptimiserKind;
 use ilab_train::packing::{Batch, plan_epoch};
-use ilab_train::plan::{Disk, Memory, Workload};
+use ilab_train::plan::{Disk, Memory, Saving, Workload};
+use ilab_train::resume;
 use ilab_weights::config::ModelConfig;
 use serde_json::json;
 
@@ -18,6 +21,8 @@ use crate::ui::Ui;
 
 /// Of the free memory, so much is left to others.
 const MEMORY_SHARE: f64 = 0.95;
+/// Tokens of a batch that is small for any model; a single sample may be longer.
+const SHORT_BATCH: usize = 1024;
 /// Products run at this share of their full speed in a training, with everything around them.
 const SPEED_SHARE: f64 = 0.8;
 
@@ -25,6 +30,8 @@ const SPEED_SHARE: f64 = 0.8;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) keep: Keep,
+    /// Tokens of the largest batch.
+    pub(super) batch_tokens: usize,
     memory: Memory,
     disk: Disk,
     seconds: f64,
@@ -38,10 +45,11 @@ impl Plan {
         settings: &TrainSettings,
         config: &ModelConfig,
         samples: &[EncodedSample],
+        held_out: &[EncodedSample],
     ) -> Result<Self, CommandError> {
         let free = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
         let fits = |memory: Memory| free.is_none_or(|free| memory.total() <= free);
-        let shape = Shape::of(settings, samples);
+        let shape = Shape::of(settings, samples, held_out);
         let of = |keep| {
             shape.workload(
                 settings,
@@ -72,15 +80,13 @@ impl Plan {
                 advice,
             ));
         }
-        let n_checkpoints = match settings.saving.keeps_all {
-            true => settings.options.num_epochs as u64 + 1,
-            false => 3,
-        };
-        let disk = workload.disk(n_checkpoints, settings.saving.writes_gguf);
+        let n_samples = samples.len();
+        let disk = workload.disk(saving(settings, n_samples));
         check_disk(settings, disk)?;
         let speed = machine::flops_per_second(settings.precision) * SPEED_SHARE;
         Ok(Self {
             keep,
+            batch_tokens: shape.batch_tokens,
             memory,
             disk,
             seconds: workload.flops() / speed,
@@ -110,6 +116,29 @@ impl Plan {
     }
 }
 
+/// What the run writes.
+fn saving(settings: &TrainSettings, n_samples: usize) -> Saving {
+    let saving = &settings.saving;
+    let n_epochs = settings.options.num_epochs as u64;
+    let of_epochs = if saving.every_epoch { n_epochs } else { 1 };
+    let of_samples = saving
+        .n_samples
+        .map_or(0, |n| n_samples as u64 * n_epochs / n);
+    let of_best = if settings.validation.is_some() { 1 } else { 0 };
+    let n_checkpoints = of_epochs + of_samples + of_best;
+    Saving {
+        n_checkpoints: match saving.keeps_all {
+            true => n_checkpoints,
+            // The best, the last, and the one that is being written.
+            false => n_checkpoints.min(3),
+        },
+        writes_gguf: saving.writes_gguf,
+        quantises: saving.quantises,
+        has_final_copy: saving.final_gguf.is_some(),
+        keeps_state: saving.keeps_state,
+    }
+}
+
 /// Prints the plan and does nothing else.
 pub(super) fn show(
     settings: &TrainSettings,
@@ -119,7 +148,9 @@ pub(super) fn show(
 ) -> CommandResult {
     let source = prepare::source(settings)?;
     let dataset = training_data::read(settings, &source.tokenizer, ui, cancel)?;
-    let plan = Plan::new(settings, &source.config, &dataset.samples)?;
+    let (dataset, held_out) = prepare::split(dataset, settings)?;
+    let held_out = held_out.map_or_else(Vec::new, |held_out| held_out.samples);
+    let plan = Plan::new(settings, &source.config, &dataset.samples, &held_out)?;
     if dry_run.is_json {
         let value = json!({
             "n_parameters": plan.n_parameters, "n_trained": plan.n_trained, "n_samples": dataset.samples.len(),
@@ -136,6 +167,8 @@ pub(super) fn show(
 
 /// The data, as far as its cost goes.
 struct Shape {
+    /// Tokens of the longest sample.
+    longest: usize,
     batch_tokens: usize,
     batch_learned: usize,
     epoch_tokens: usize,
@@ -143,7 +176,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(settings: &TrainSettings, samples: &[EncodedSample]) -> Self {
+    fn of(settings: &TrainSettings, samples: &[EncodedSample], held_out: &[EncodedSample]) -> Self {
         let lengths: Vec<usize> = samples
             .iter()
             .map(|sample| sample.input_ids.len())
@@ -166,17 +199,14 @@ impl Shape {
             (tokens, learned)
         };
         let sizes: Vec<(usize, usize)> = batches.map(of_batch).collect();
+        let longest_held_out = held_out.iter().map(|sample| sample.input_ids.len()).max();
+        let most = |sizes: &mut dyn Iterator<Item = usize>| sizes.max().unwrap_or_default();
         Self {
-            batch_tokens: sizes
-                .iter()
-                .map(|(tokens, _)| *tokens)
-                .max()
-                .unwrap_or_default(),
-            batch_learned: sizes
-                .iter()
-                .map(|(_, learned)| *learned)
-                .max()
-                .unwrap_or_default(),
+            longest: lengths.iter().copied().max().unwrap_or_default(),
+            // Batches of held-out samples are not larger, unless a single one of them is.
+            batch_tokens: most(&mut sizes.iter().map(|(tokens, _)| *tokens))
+                .max(longest_held_out.unwrap_or_default()),
+            batch_learned: most(&mut sizes.iter().map(|(_, learned)| *learned)),
             epoch_tokens: sizes.iter().map(|(tokens, _)| tokens).sum(),
             epoch_learned: sizes.iter().map(|(_, learned)| learned).sum(),
         }
@@ -201,7 +231,6 @@ impl Shape {
             epoch_tokens: self.epoch_tokens,
             epoch_learned: self.epoch_learned,
             num_epochs: settings.options.num_epochs,
-            n_threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
@@ -232,7 +261,7 @@ fn advice(
         batch_learned: shape.batch_learned.min(n),
         ..*shape
     };
-    let short = longest_batch(settings.max_seq_len.min(1024));
+    let short = longest_batch(shape.longest.max(SHORT_BATCH));
     let changes = [
         (
             "pass `--gradient-checkpointing on`",
@@ -287,7 +316,12 @@ fn check_disk(settings: &TrainSettings, disk: Disk) -> CommandResult {
     let Some(free) = machine::free_disk(&settings.checkpoint_dir) else {
         return Ok(());
     };
-    if disk.total() <= free {
+    // What an unfinished run left is gone on with, and replaced.
+    let own = match resume::exists(&settings.checkpoint_dir)? {
+        true => n_bytes(&settings.checkpoint_dir),
+        false => 0,
+    };
+    if disk.total() <= free + own {
         return Ok(());
     }
     Err(CommandError::message(
@@ -296,10 +330,21 @@ fn check_disk(settings: &TrainSettings, disk: Disk) -> CommandResult {
             "checkpoints take up to {} in `{}`, and {} are free",
             gigabytes(disk.total()),
             settings.checkpoint_dir.display(),
-            gigabytes(free)
+            gigabytes(free + own)
         ),
         "free some, pass another folder with `--ckpt-output-dir`, `--keep-checkpoints best-and-last`, or `--last-epoch-only`",
     ))
+}
+
+/// Bytes of all files in a folder and below.
+fn n_bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => n_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 fn parts(memory: Memory) -> String {
@@ -349,22 +394,13 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Batches for a measurement of the held-out loss.
-pub(super) fn validation_batches(
-    settings: &TrainSettings,
-    samples: &[EncodedSample],
-) -> Vec<Batch> {
+/// Batches for a measurement of the held-out loss, of so many tokens.
+pub(super) fn validation_batches(batch_tokens: usize, samples: &[EncodedSample]) -> Vec<Batch> {
     let lengths: Vec<usize> = samples
         .iter()
         .map(|sample| sample.input_ids.len())
         .collect();
-    let plan = plan_epoch(
-        &lengths,
-        samples.len(),
-        settings.options.max_batch_len,
-        None,
-        0,
-    );
+    let plan = plan_epoch(&lengths, samples.len(), batch_tokens, None, 0);
     let batches = plan.iter().flat_map(|step| &step.batches);
     batches
         .map(|batch| Batch::pack(batch.iter().map(|sample| &samples[*sample])))

@@ -52,7 +52,6 @@ pub(super) struct Source {
 pub(super) fn told(settings: &TrainSettings) -> Value {
     let mut told = json!(settings.options);
     if let Some(keys) = told.as_object_mut() {
-        keys.insert("model_path".to_owned(), json!(settings.model_path));
         keys.insert("method".to_owned(), json!(settings.method));
         keys.insert("max_seq_len".to_owned(), json!(settings.max_seq_len));
         keys.insert(
@@ -95,9 +94,9 @@ pub(super) fn prepare(
     let (dataset, held_out) = split(dataset, settings)?;
     check_destinations(settings, dataset.samples.len())?;
     training_data::write(&dataset, settings, ui)?;
-    let plan = Plan::new(settings, &source.config, &dataset.samples)?;
-    ui.status(plan.told());
     let held_out = held_out.map_or_else(Vec::new, |held_out| held_out.samples);
+    let plan = Plan::new(settings, &source.config, &dataset.samples, &held_out)?;
+    ui.status(plan.told());
     let lengths = dataset.samples.iter().chain(&held_out);
     let longest = lengths.map(|sample| sample.input_ids.len()).max();
     let model = Model::from_dir(
@@ -109,7 +108,7 @@ pub(super) fn prepare(
         model: model
             .with_precision(settings.precision)
             .with_keep(plan.keep),
-        validation: validation_batches(settings, &held_out),
+        validation: validation_batches(plan.batch_tokens, &held_out),
         data: account(&dataset, held_out.len()),
         samples: dataset.samples,
         tokenizer: SavedTokenizer {
@@ -121,7 +120,8 @@ pub(super) fn prepare(
     })
 }
 
-fn split(
+/// The samples that are learned, and those that are held out.
+pub(super) fn split(
     dataset: Dataset,
     settings: &TrainSettings,
 ) -> Result<(Dataset, Option<Dataset>), CommandError> {
@@ -172,6 +172,14 @@ fn check_destinations(settings: &TrainSettings, n_samples: usize) -> CommandResu
     let is_replaced =
         |epoch: usize| folder.join(format!("samples_{}", epoch * n_samples)) == source;
     match (first..=n_epochs).find(|epoch| is_replaced(*epoch)) {
+        None if source.parent() == Some(&folder) => Err(CommandError::message(
+            Kind::User,
+            format!(
+                "the model that training starts from, `{}`, lies where this run puts its checkpoints",
+                settings.model_path.display()
+            ),
+            "pass another folder with `--ckpt-output-dir`",
+        )),
         None => Ok(()),
         Some(epoch) => Err(CommandError::message(
             Kind::User,

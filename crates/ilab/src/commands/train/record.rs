@@ -47,7 +47,9 @@ impl<'a> Record<'a> {
             (steps, validations) = (history.steps, history.validations);
             metrics
         } else {
-            let mut metrics = MetricsFile::open(folder, &prepare::told(settings))?;
+            let mut told = prepare::told(settings);
+            told["model_path"] = serde_json::json!(settings.model_path);
+            let mut metrics = MetricsFile::open(folder, &told)?;
             let options = &settings.options;
             metrics.append_data(&DataMetrics::new(
                 &data.lengths,
