@@ -148,8 +148,21 @@ fn write_json_files(
 pub fn write_gguf(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
     let source = folder.join("tiny-llama");
     write_hf(&source, 0)?;
-    let destination = folder.join("tiny-llama-f32.gguf");
-    convert(&source, &destination, OutputType::F32, &mut |_| Ok(()))?;
+    to_gguf(&source, folder.join("tiny-llama-f32.gguf"))
+}
+
+/// The same of [`write_hf_like_llama3`].
+///
+/// # Errors
+/// The operating system's, with the path.
+pub fn write_gguf_like_llama3(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
+    let source = folder.join("tiny-llama3");
+    write_hf_like_llama3(&source, 0)?;
+    to_gguf(&source, folder.join("tiny-llama3-f32.gguf"))
+}
+
+fn to_gguf(source: &Path, destination: PathBuf) -> Result<PathBuf, TinyLlamaError> {
+    convert(source, &destination, OutputType::F32, &mut |_| Ok(()))?;
     Ok(destination)
 }
 

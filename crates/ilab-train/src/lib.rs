@@ -7,13 +7,28 @@
 //! Axis letters: `N` rows (tokens of all packed segments), `C` width of the residual stream, `H` query heads, `K` key/value
 //! heads, `D` width of a head, `V` vocabulary.
 
+pub(crate) mod activation;
+pub(crate) mod adapter;
 pub mod checkpoint;
 pub mod dataset;
+pub mod diagnosis;
+pub mod error;
+pub mod identity;
 pub mod initialise;
+pub mod layer;
+pub(crate) mod linear;
+pub mod method;
 pub mod metrics;
 pub mod model;
-pub mod ops;
 pub mod optimiser;
 pub mod packing;
+pub mod parameter;
+pub mod plan;
+pub mod report;
+pub mod resume;
+pub(crate) mod rotary;
 pub mod schedule;
+pub(crate) mod state_file;
+pub mod tensorboard;
 pub mod trainer;
+pub(crate) mod workspace;

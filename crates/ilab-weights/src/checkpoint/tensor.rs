@@ -84,6 +84,11 @@ impl<'a> StoredTensor<'a> {
         self.location.encoding
     }
 
+    /// Its bytes as they lie in the file.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Values of a row: the size of the last axis.
     pub fn n_columns(&self) -> usize {
         self.shape().last().copied().unwrap_or(1)

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use ilab_infer::quantize::{QuantKind, UnknownQuantKind};
 
 use crate::cli::access::AccessArgs;
+use crate::cli::train::TrainArgs;
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TrainSettings};
+use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelCommand {
@@ -18,8 +19,10 @@ pub(super) enum ModelCommand {
     Convert(ConvertArgs),
     /// Serve a model over HTTP
     Serve(ServeArgs),
+    /// Ask a model questions before and after its training
+    Test(TestArgs),
     /// Train a model on generated data
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -81,49 +84,31 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// Training data: one JSON lines file with messages
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data_path: Option<PathBuf>,
-    /// Folder of the Hugging Face model to start from
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model_path: Option<PathBuf>,
-    /// Where checkpoints go
-    #[arg(long, value_name = "DIR")]
-    pub(crate) ckpt_output_dir: Option<PathBuf>,
-    /// Where the processed data goes
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_output_dir: Option<PathBuf>,
-    /// How to train
-    #[arg(long, value_parser = ["simple", "full", "accelerated"])]
-    pub(crate) pipeline: Option<String>,
-    /// What to train on
-    #[arg(long, value_parser = ["cpu", "cuda", "hpu", "mps"])]
-    pub(crate) device: Option<String>,
-    /// Passes over the data
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) num_epochs: Option<u32>,
-    /// Longest sample in tokens; longer ones are left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub(crate) max_seq_len: Option<u32>,
-    /// Tokens that go through the model together; bounds the memory
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_batch_len: Option<u32>,
-    /// Samples of one optimiser step
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) effective_batch_size: Option<u32>,
-    /// Highest learning rate [default: 2e-5]
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = learning_rate)]
-    pub(crate) learning_rate: Option<f64>,
-    /// Steps over which the learning rate rises [default: 25]
-    #[arg(long, value_name = "N")]
-    pub(crate) warmup_steps: Option<u64>,
-    /// Seed of the sample order [default: 42]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// Save after the last epoch only, not after each
+pub(crate) struct TestArgs {
+    /// File with questions and answers, one JSON object a line [default: the newest test_*.jsonl of `ilab data generate`]
+    #[arg(short, long = "test_file", value_name = "FILE", alias = "test-file")]
+    pub(crate) test_file: Option<PathBuf>,
+    /// The model before: a GGUF file, or a folder of a model [default: what the training began with, else the chat model]
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) model: Option<PathBuf>,
+    /// The trained model: a GGUF file, a checkpoint, or a folder of checkpoints of which the newest is taken
+    #[arg(long, value_name = "PATH")]
+    pub(crate) model_dir: Option<PathBuf>,
+    /// Folder with a test.jsonl to take in place of the newest test file
+    #[arg(long, value_name = "DIR", conflicts_with = "test_file")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print a JSON object
     #[arg(long)]
-    pub(crate) last_epoch_only: bool,
+    pub(crate) json: bool,
+    /// No effect: a trained model is whole, there is no adapter beside it
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) adapter_file: Option<String>,
+    /// No effect: no server is asked
+    #[arg(long, hide = true, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// No effect: the model's own chat template is used
+    #[arg(long, hide = true, value_name = "FAMILY")]
+    pub(crate) model_family: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -183,19 +168,13 @@ fn quantization(text: &str) -> Result<QuantKind, String> {
         .map_err(|error: UnknownQuantKind| error.to_string())
 }
 
-fn learning_rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if f64::is_finite(rate) && rate > 0.0 => Ok(rate),
-        _ => Err("expected a finite number above 0, such as 2e-5".to_owned()),
-    }
-}
-
 impl ModelCommand {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
         match self {
             Self::Chat(args) => args.run(invocation),
             Self::Convert(args) => args.run(invocation),
             Self::Serve(args) => args.run(invocation),
+            Self::Test(args) => args.run(invocation),
             Self::Train(args) => args.run(invocation),
         }
     }
@@ -213,9 +192,9 @@ impl ServeArgs {
     }
 }
 
-impl TrainArgs {
+impl TestArgs {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
-        commands::train::run(&TrainSettings::resolve(self, invocation)?, invocation.ui)
+        commands::model_test::run(&TestSettings::resolve(self, invocation)?, invocation.ui)
     }
 }
 
