@@ -235,6 +235,12 @@ mod tests {
         assert_eq!(turns(&trimming), None);
         let counting = CHATML.replace("m.role + '\\n'", "m.role ~ loop.index ~ '\\n'");
         assert_eq!(turns(&counting), None);
+        // Short conversations look regular; the third question shows that the template is not.
+        let late = CHATML.replace(
+            "{% for m in messages %}",
+            "{% for m in messages %}{% if loop.index > 4 %}{{ '!' }}{% endif %}",
+        );
+        assert_eq!(turns(&late), None);
         assert_eq!(turns("{{ raise_exception('no') }}"), None);
     }
 }

@@ -383,7 +383,6 @@ fn adapters_and_matrices_of_other_models_are_refused() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    quantizing 0.5 MB of F32 to Q4_K_M
     error: `i.dat` does not fit the model, which has no `x`
     hint: make one for this model with `llama-imatrix -m MODEL.gguf -f TEXT`
     "

@@ -14,6 +14,7 @@ use ilab_convert::{
 };
 use ilab_infer::quantize::{QuantKind, QuantizeOptions, quantize_with};
 use ilab_weights::adapter::Adapter;
+use ilab_weights::config::ModelConfig;
 use ilab_weights::importance::ImportanceMatrix;
 use serde_json::{Value, json};
 
@@ -162,6 +163,9 @@ impl Work<'_> {
             importance: importance.as_ref(),
         };
         options.check()?;
+        if let Some(importance) = &importance {
+            importance.check_config(&ModelConfig::from_dir(self.source.model)?)?;
+        }
         let output_type = match self.source.adapter {
             // Sums of weights and an adapter are more precise than the weights were.
             Some(_) => OutputType::F32,
