@@ -7,6 +7,7 @@ use ilab_base::io::{WithPath, read};
 use ilab_weights::safetensors::FloatType;
 use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
+use crate::device::DeviceError;
 use crate::error::TrainError;
 use crate::model::Model;
 
@@ -59,18 +60,19 @@ pub fn stage(
 }
 
 fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
-    let tensors: Vec<_> = model
+    let tensors = model
         .parameters()
-        .map(|parameter| TensorData {
-            name: parameter.name().to_owned(),
-            shape: parameter.shape().to_vec(),
-            values: match float_type {
-                FloatType::F32 => TensorValues::F32(parameter.as_slice().into()),
-                FloatType::F16 | FloatType::Bf16 => {
-                    TensorValues::RoundedToBf16(parameter.as_slice().into())
-                }
-            },
+        .map(|parameter| {
+            let values = parameter.to_f32()?;
+            Ok(TensorData {
+                name: parameter.name().to_owned(),
+                shape: parameter.shape().to_vec(),
+                values: match float_type {
+                    FloatType::F32 => TensorValues::F32(values),
+                    FloatType::F16 | FloatType::Bf16 => TensorValues::RoundedToBf16(values),
+                },
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>, DeviceError>>()?;
     Ok(write_tensors(path, &tensors)?)
 }
