@@ -120,3 +120,61 @@ impl Chunk {
         scaled.scatter_add(&self.targets, &ones, 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use ilab_kernels::matmul::Precision;
+
+    const TARGETS: [u32; 7] = [4, 0, 10, 3, 3, 9, 1];
+
+    /// Loss, and the gradients of rows and weight, in chunks of `n_rows`.
+    fn computed(n_rows: usize) -> (f64, Vec<f32>) {
+        let values = |n: usize, seed: usize| -> Vec<f32> {
+            let values = (0..n).map(|i| ((i * 29 + seed) % 53) as f32 / 53.0 - 0.5);
+            values.collect()
+        };
+        let opened = candle_core::Device::Cpu;
+        let mut weight = Parameter::trained("w".to_owned(), vec![11, 5], values(55, 3));
+        weight.move_to(Device::Composed, &opened).unwrap();
+        let hidden = Tensor::from_vec(values(35, 8), (7, 5), &opened).unwrap();
+        let scales = Scales {
+            logit: 0.5,
+            gradient: 0.25,
+        };
+        let pass = Pass {
+            precision: Precision::F32,
+            dropout_seed: None,
+        };
+        let alone = loss_sum(&hidden, &TARGETS, &weight, 0.5, pass, n_rows).unwrap();
+        let (loss, dhidden) =
+            loss_and_gradient(&hidden, &TARGETS, &mut weight, scales, pass, n_rows).unwrap();
+        assert_eq!(loss, alone);
+        let mut gradients: Vec<f32> = dhidden.flatten_all().unwrap().to_vec1().unwrap();
+        gradients.extend(weight.gradient().unwrap().unwrap().iter());
+        (loss, gradients)
+    }
+
+    #[test]
+    fn chunks_of_any_size_compute_the_same() {
+        let (loss, gradients) = computed(7);
+        for n_rows in [1, 3, 6, 100] {
+            let (found_loss, found) = computed(n_rows);
+            assert!((found_loss - loss).abs() <= 1e-6, "{found_loss} and {loss}");
+            for (found, expected) in found.iter().zip(&gradients) {
+                assert!(
+                    (found - expected).abs() <= 1e-7,
+                    "{found} in chunks of {n_rows}, {expected} in one"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunk_of_a_large_vocabulary_has_rows_enough() {
+        assert_eq!(rows_per_chunk(1 << 20), MIN_ROWS_PER_CHUNK);
+        assert_eq!(rows_per_chunk(32_768), 2048);
+        assert_eq!(rows_per_chunk(0), LOGITS_PER_CHUNK);
+    }
+}
