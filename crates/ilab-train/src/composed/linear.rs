@@ -56,7 +56,7 @@ fn adapter_backward(
     let narrow = input.matmul(&down.t()?)?;
     let dnarrow = dy.matmul(&factor(&adapter.up, pass)?)?.affine(scale, 0.0)?;
     if let Some(values) = adapter.up.on_device_mut() {
-        let gradient = || product(&dy.t()?.contiguous()?, &narrow)?.affine(scale, 0.0);
+        let gradient = || product(&dy.t()?, &narrow)?.affine(scale, 0.0);
         values.add_gradient(gradient)?;
     }
     if let Some(values) = adapter.down.on_device_mut() {

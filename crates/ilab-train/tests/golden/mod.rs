@@ -85,6 +85,7 @@ pub fn model(config: ModelConfig, method: Method) -> Model {
 
 /// Every device that this program was built for and this machine has; what it was built for and is absent is told on stderr,
 /// and fails where `ILAB_REQUIRE_DEVICE` names it.
+#[allow(clippy::print_stderr, reason = "what is not tested is told")]
 pub fn devices() -> Vec<Device> {
     let required = std::env::var("ILAB_REQUIRE_DEVICE").unwrap_or_default();
     let all = [Device::Cpu, Device::Composed, Device::Cuda, Device::Mps];
@@ -111,9 +112,8 @@ pub fn check_case(case: &str, model: Model) -> Trainer {
     let logits = trainer.model_mut().logits(&packed).unwrap();
     let expected = values(&golden, &format!("{name}.logits"));
     assert_close(&format!("{case} logits"), &logits, &expected, ABSOLUTE);
-    let loss_alone = trainer
-        .mean_loss(&[packed.clone()], &Cancel::new())
-        .unwrap();
+    let together = std::slice::from_ref(&packed);
+    let loss_alone = trainer.mean_loss(together, &Cancel::new()).unwrap();
     let expected_loss = values(&golden, &format!("{name}.loss"));
     assert_close(&case, &[loss_alone as f32], &expected_loss, ABSOLUTE);
 
