@@ -30,6 +30,16 @@ impl RopeTable {
             sines,
         }
     }
+
+    /// Cosines and sines of one position, each one for each pair of elements.
+    ///
+    /// # Panics
+    /// When the position lies outside the table.
+    pub fn at(&self, position: u32) -> (&[f32], &[f32]) {
+        let start = position as usize * self.half;
+        let pairs = start..start + self.half;
+        (&self.cosines[pairs.clone()], &self.sines[pairs])
+    }
 }
 
 /// Which way to turn.

@@ -179,8 +179,24 @@ const NUMBERS_PER_TASK: usize = 1 << 14;
 /// Sets a share of the numbers to zero and scales the others up. Which ones depends on the seed and their place alone, so
 /// that the backward pass finds the same again.
 fn drop_out(values: &mut [f32], seed: u64, share: f32) {
-    use rayon::prelude::*;
     let keep = 1.0 / (1.0 - share);
+    draw(values, seed, share, |value, is_dropped| {
+        *value = if is_dropped { 0.0 } else { *value * keep };
+    });
+}
+
+/// Which of `n` numbers [`drop_out`] keeps: 1 for those, 0 for the others.
+pub(crate) fn kept(n: usize, seed: u64, share: f32) -> Vec<u8> {
+    let mut kept = vec![0; n];
+    draw(&mut kept, seed, share, |value, is_dropped| {
+        *value = u8::from(!is_dropped);
+    });
+    kept
+}
+
+/// Tells `apply` of each value whether it is left out.
+fn draw<T: Send>(values: &mut [T], seed: u64, share: f32, apply: impl Fn(&mut T, bool) + Sync) {
+    use rayon::prelude::*;
     let limit = (f64::from(share) * 2f64.powi(32)) as u64;
     values
         .par_chunks_mut(NUMBERS_PER_TASK)
@@ -189,7 +205,7 @@ fn drop_out(values: &mut [f32], seed: u64, share: f32) {
             for (index, value) in values.iter_mut().enumerate() {
                 let place = (task * NUMBERS_PER_TASK + index) as u64;
                 let is_dropped = mixed(seed.wrapping_add(place)) >> 32 < limit;
-                *value = if is_dropped { 0.0 } else { *value * keep };
+                apply(value, is_dropped);
             }
         });
 }

@@ -8,6 +8,7 @@ use ilab_weights::adapter::{self, AdapterConfig};
 use ilab_weights::safetensors::FloatType;
 use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
+use crate::device::DeviceError;
 use crate::error::TrainError;
 use crate::method::LoraOptions;
 use crate::model::Model;
@@ -73,7 +74,7 @@ pub fn stage_adapter(
     let mut config = AdapterConfig::new(options.rank, f64::from(options.alpha), targets);
     config.lora_dropout = f64::from(options.dropout);
     config.base_model_name_or_path = Some(base.display().to_string());
-    adapter::write(folder, &config, &model.adapters(), FloatType::F32)?;
+    adapter::write(folder, &config, &model.adapters()?, FloatType::F32)?;
     copy_companions(tokenizer_dir, folder)?;
     Ok(staged)
 }
@@ -89,18 +90,19 @@ fn copy_companions(source: &Path, folder: &Path) -> Result<(), TrainError> {
 }
 
 fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
-    let tensors: Vec<_> = model
+    let tensors = model
         .parameters()
-        .map(|parameter| TensorData {
-            name: parameter.name().to_owned(),
-            shape: parameter.shape().to_vec(),
-            values: match float_type {
-                FloatType::F32 => TensorValues::F32(parameter.as_slice().into()),
-                FloatType::F16 | FloatType::Bf16 => {
-                    TensorValues::RoundedToBf16(parameter.as_slice().into())
-                }
-            },
+        .map(|parameter| {
+            let values = parameter.to_f32()?;
+            Ok(TensorData {
+                name: parameter.name().to_owned(),
+                shape: parameter.shape().to_vec(),
+                values: match float_type {
+                    FloatType::F32 => TensorValues::F32(values),
+                    FloatType::F16 | FloatType::Bf16 => TensorValues::RoundedToBf16(values),
+                },
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>, DeviceError>>()?;
     Ok(write_tensors(path, &tensors)?)
 }

@@ -9,6 +9,7 @@ use ilab_weights::config::ConfigError;
 use ilab_weights::safetensors::CheckpointError;
 
 use crate::dataset::DatasetError;
+use crate::device::DeviceError;
 use crate::resume::ResumeError;
 
 /// Training cannot start or go on.
@@ -26,6 +27,12 @@ pub enum TrainError {
     /// The data cannot be used.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// The device cannot be used, or failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The settings of a run have no JSON.
+    #[error("the settings cannot be written down")]
+    Settings(#[source] serde_json::Error),
     /// The state of an earlier run cannot be used.
     #[error(transparent)]
     Resume(#[from] ResumeError),
@@ -97,6 +104,7 @@ impl Hint for TrainError {
             Self::Checkpoint(error) => error.hints(),
             Self::Tokenizer(error) => error.hints(),
             Self::Dataset(error) => error.hints(),
+            Self::Device(error) => error.hints(),
             Self::Resume(error) => error.hints(),
             Self::Adapter(error) => error.hints(),
             Self::Io(error) => error.hints(),
@@ -113,7 +121,7 @@ impl Hint for TrainError {
                     .to_owned(),
             ],
             Self::NotFinite { .. } => vec!["lower `--learning-rate`".to_owned()],
-            Self::NoTensor { .. } | Self::Cancelled(_) => Vec::new(),
+            Self::NoTensor { .. } | Self::Settings(_) | Self::Cancelled(_) => Vec::new(),
         }
     }
 }

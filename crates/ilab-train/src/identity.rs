@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::device::DeviceError;
+use crate::error::TrainError;
 use crate::model::Model;
 use crate::parameter::Parameter;
 
@@ -21,18 +23,18 @@ impl Identity {
     /// That of a run that has not begun: the model is as it was read.
     ///
     /// # Errors
-    /// Settings that are no JSON object.
+    /// Settings that are no JSON, or a device that does not hand the weights over.
     pub fn new(
         model: &Model,
         samples: &[EncodedSample],
         settings: &impl Serialize,
-    ) -> serde_json::Result<Self> {
-        let settings = match serde_json::to_value(settings)? {
+    ) -> Result<Self, TrainError> {
+        let settings = match serde_json::to_value(settings).map_err(TrainError::Settings)? {
             Value::Object(settings) => settings,
             other => Map::from_iter([("settings".to_owned(), other)]),
         };
         Ok(Self {
-            model: of_model(model),
+            model: of_model(model)?,
             data: of_samples(samples),
             settings,
         })
@@ -63,7 +65,7 @@ impl Identity {
     }
 }
 
-fn of_model(model: &Model) -> String {
+fn of_model(model: &Model) -> Result<String, DeviceError> {
     let parameters: Vec<&Parameter> = model.parameters().collect();
     let digests: Vec<_> = parameters
         .par_iter()
@@ -71,16 +73,17 @@ fn of_model(model: &Model) -> String {
             let mut hash = Sha256::new();
             hash.update(parameter.name());
             hash.update(format!("{:?}", parameter.shape()));
-            parameter.visit_bytes(|bytes| hash.update(bytes));
-            hash.finalize()
+            // Frozen matrices are widened: the same model has the same fingerprint on every device.
+            parameter.visit_bytes(|bytes| hash.update(bytes))?;
+            Ok(hash.finalize())
         })
-        .collect();
+        .collect::<Result<_, DeviceError>>()?;
     let mut hash = Sha256::new();
     hash.update(serde_json::to_vec(model.config()).unwrap_or_default());
     for digest in digests {
         hash.update(digest);
     }
-    hex(&hash.finalize())
+    Ok(hex(&hash.finalize()))
 }
 
 fn of_samples(samples: &[EncodedSample]) -> String {

@@ -10,7 +10,9 @@
 pub(crate) mod activation;
 pub(crate) mod adapter;
 pub mod checkpoint;
+pub(crate) mod composed;
 pub mod dataset;
+pub mod device;
 pub mod diagnosis;
 pub mod error;
 pub mod identity;

@@ -5,6 +5,7 @@ use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::{Precision, Threads};
 
 use crate::adapter::Adapter;
+use crate::device::DeviceError;
 use crate::parameter::Parameter;
 use crate::workspace::Workspace;
 
@@ -125,17 +126,21 @@ impl Linear {
     }
 
     /// The weight with the adapter's share, `[output, input]`.
-    pub(crate) fn merged(&self) -> Vec<f32> {
-        let mut merged = self.weight.to_f32();
+    pub(crate) fn merged(&self) -> Result<Vec<f32>, DeviceError> {
+        let mut merged = self.weight.to_f32()?.into_owned();
         if let Some(adapter) = &self.adapter {
-            let (up, down) = (adapter.up.factor(), adapter.down.factor());
+            let [output, input] = self.sizes();
+            let (up, down) = (adapter.up.to_f32()?, adapter.down.to_f32()?);
+            let rank = up.len() / output;
+            let up = Factor::dense(&up, output, rank);
+            let down = Factor::dense(&down, rank, input);
             Precision::F32.matmul(&mut merged, 1.0, adapter.scale, up, down, Threads::All);
         }
-        merged
+        Ok(merged)
     }
 
     /// The pass with a seed of its own for each layer.
-    fn own(&self, pass: Pass) -> Pass {
+    pub(crate) fn own(&self, pass: Pass) -> Pass {
         let name = self.weight.name().bytes();
         let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Pass {

@@ -14,15 +14,18 @@ use ilab_kernels::rope::RopeTable;
 use ilab_weights::adapter::LoraModule;
 use ilab_weights::config::{Architecture, ModelConfig};
 
+use crate::device::DeviceError;
 use crate::error::TrainError;
 use crate::layer::{Context, Keep, Layer, LayerShape, Saved};
 use crate::linear::Pass;
 use crate::method::Method;
+use crate::model::on_device::Opened;
 use crate::packing::Batch;
 use crate::parameter::Parameter;
 use crate::workspace::Workspace;
 
 mod build;
+mod on_device;
 
 /// A model whose weights, or whose adapters, can be trained. Weights carry the names of Hugging Face checkpoints.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Model {
     precision: Precision,
     keep: Keep,
     work: Workspace,
+    /// The device whose memory holds the weights, where it is not this processor's.
+    opened: Option<Opened>,
 }
 
 impl Model {
@@ -95,33 +100,43 @@ impl Model {
     }
 
     /// The values of a weight with its adapter merged into it: `W + α/r · B · A`; without an adapter as they are.
-    pub fn merged(&self, name: &str) -> Option<Vec<f32>> {
+    ///
+    /// # Errors
+    /// A device that does not hand them over.
+    pub fn merged(&self, name: &str) -> Result<Option<Vec<f32>>, DeviceError> {
         let linears = self.layers.iter().flat_map(Layer::linears);
         let adapted = linears
             .into_iter()
             .find(|linear| linear.weight.name() == name);
         match adapted {
-            Some(linear) => Some(linear.merged()),
-            None => self.parameter(name).map(Parameter::to_f32),
+            Some(linear) => linear.merged().map(Some),
+            None => match self.parameter(name) {
+                Some(parameter) => Ok(Some(parameter.to_f32()?.into_owned())),
+                None => Ok(None),
+            },
         }
     }
 
     /// The adapters of all layers that have one.
-    pub fn adapters(&self) -> Vec<LoraModule> {
+    ///
+    /// # Errors
+    /// A device that does not hand them over.
+    pub fn adapters(&self) -> Result<Vec<LoraModule>, TrainError> {
         let linears = self.layers.iter().flat_map(Layer::linears);
-        let modules = linears.filter_map(|linear| {
-            let adapter = linear.adapter.as_ref()?;
-            let [n_outputs, n_inputs] = linear.sizes();
-            Some(LoraModule {
-                name: linear.weight.name().trim_end_matches(".weight").to_owned(),
-                rank: adapter.rank(),
-                n_inputs,
-                n_outputs,
-                a: adapter.down.to_f32(),
-                b: adapter.up.to_f32(),
+        let adapted = linears.filter_map(|linear| Some((linear, linear.adapter.as_ref()?)));
+        adapted
+            .map(|(linear, adapter)| {
+                let [n_outputs, n_inputs] = linear.sizes();
+                Ok(LoraModule {
+                    name: linear.weight.name().trim_end_matches(".weight").to_owned(),
+                    rank: adapter.rank(),
+                    n_inputs,
+                    n_outputs,
+                    a: adapter.down.to_f32()?.into_owned(),
+                    b: adapter.up.to_f32()?.into_owned(),
+                })
             })
-        });
-        modules.collect()
+            .collect()
     }
 
     /// How many numbers the model consists of, adapters included.
@@ -138,17 +153,19 @@ impl Model {
     /// Sets every gradient to zero.
     pub fn clear_gradients(&mut self) {
         for parameter in self.parameters_mut() {
-            if let Some((_, gradient)) = parameter.trained_mut() {
-                gradient.fill(0.0);
-            }
+            parameter.clear_gradient();
         }
     }
 
     /// The sum of the losses of all learned tokens, in nats.
     ///
     /// # Errors
-    /// Token ids outside of the vocabulary, or sequences longer than the model was built for.
+    /// Token ids outside of the vocabulary, sequences longer than the model was built for, or a device that fails.
     pub fn loss_sum(&mut self, batch: &Batch) -> Result<f64, TrainError> {
+        if let Some(opened) = &self.opened {
+            self.check(batch)?;
+            return Ok(self.loss_sum_on(opened, batch)?);
+        }
         let hidden = self.hidden(batch)?;
         let loss = cross_entropy_loss(
             &hidden,
@@ -169,6 +186,10 @@ impl Model {
     /// # Errors
     /// As for [`Model::loss_sum`].
     pub fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
+        if let Some(opened) = &self.opened {
+            self.check(batch)?;
+            return Ok(self.logits_on(opened, batch)?);
+        }
         let hidden = self.hidden(batch)?;
         let weight = self.head_weight().transposed();
         let mut logits = vec![0.0; batch.input_ids.len() * self.config.vocab_size];
@@ -185,7 +206,7 @@ impl Model {
     /// `dropout_seed` draws what adapters leave out of their input; without it they use all of it.
     ///
     /// # Errors
-    /// As for [`Model::loss_sum`]; no gradient is changed then.
+    /// As for [`Model::loss_sum`], no gradient is changed then; or a device that fails.
     pub fn accumulate(
         &mut self,
         batch: &Batch,
@@ -193,6 +214,9 @@ impl Model {
         dropout_seed: Option<u64>,
     ) -> Result<f64, TrainError> {
         self.check(batch)?;
+        if let Some(opened) = self.opened.clone() {
+            return Ok(self.accumulate_on(&opened, batch, factor, dropout_seed)?);
+        }
         let mut work = std::mem::take(&mut self.work);
         let pass = Pass {
             precision: self.precision,

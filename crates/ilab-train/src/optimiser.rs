@@ -8,8 +8,11 @@ use ilab_kernels::eight_bit;
 use ilab_kernels::muon::Muon;
 use serde::Serialize;
 
+use crate::composed::adamw::DeviceMoments;
+use crate::device::DeviceError;
 use crate::model::Model;
 use crate::parameter::Parameter;
+use crate::parameter::on_device::DeviceValues;
 
 /// Who updates the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,12 +44,17 @@ struct Rules {
 }
 
 /// What is remembered of one weight.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum State {
-    Moments { first: Vec<f32>, second: Vec<f32> },
+    Moments {
+        first: Vec<f32>,
+        second: Vec<f32>,
+    },
     EightBit(eight_bit::Moments),
     SecondMoment(SecondMoment),
     Momentum(Vec<f32>),
+    /// Both moments, in the memory of the device.
+    OnDevice(DeviceMoments),
 }
 
 impl Optimiser {
@@ -70,7 +78,7 @@ impl Optimiser {
             .parameters()
             .filter(|parameter| parameter.is_trained());
         let state = trained.map(|parameter| {
-            let state = rules.fresh_state(parameter.name(), parameter.shape());
+            let state = rules.fresh_state(parameter);
             (parameter.name().to_owned(), state)
         });
         Self {
@@ -81,7 +89,16 @@ impl Optimiser {
     }
 
     /// Updates every trained weight with its gradient, scaled down to `max_norm` where the norm of all is larger.
-    pub(crate) fn step(&mut self, model: &mut Model, norm: f64, lr: f64, max_norm: f64) {
+    ///
+    /// On a device AdamW is computed there; for the others weights and gradients travel to this processor and back, and what
+    /// they remember stays here.
+    pub(crate) fn step(
+        &mut self,
+        model: &mut Model,
+        norm: f64,
+        lr: f64,
+        max_norm: f64,
+    ) -> Result<(), DeviceError> {
         self.n_steps += 1;
         #[allow(clippy::cast_possible_truncation)]
         let schedule = Schedule {
@@ -95,9 +112,10 @@ impl Optimiser {
         };
         for parameter in model.parameters_mut() {
             if let Some(state) = self.state.get_mut(parameter.name()) {
-                self.rules.update(parameter, state, schedule);
+                self.rules.update(parameter, state, schedule)?;
             }
         }
+        Ok(())
     }
 
     /// Steps taken so far.
@@ -123,25 +141,32 @@ impl Rules {
         self.kind == OptimiserKind::Muon && is_of_layer
     }
 
-    fn fresh_state(&self, name: &str, shape: &[usize]) -> State {
-        let n = shape.iter().product();
+    fn fresh_state(&self, parameter: &Parameter) -> State {
+        let (name, shape, n) = (parameter.name(), parameter.shape(), parameter.len());
         match self.kind {
             OptimiserKind::AdamW8Bit => State::EightBit(eight_bit::Moments::new(n)),
             OptimiserKind::Adafactor => State::SecondMoment(SecondMoment::new(shape)),
             OptimiserKind::Muon if self.is_muons(name, shape) => State::Momentum(vec![0.0; n]),
-            OptimiserKind::Muon | OptimiserKind::AdamW => State::Moments {
-                first: vec![0.0; n],
-                second: vec![0.0; n],
+            OptimiserKind::Muon | OptimiserKind::AdamW => match parameter.on_device() {
+                Some(values) if self.kind == OptimiserKind::AdamW => {
+                    State::OnDevice(DeviceMoments::of(values))
+                }
+                _ => State::Moments {
+                    first: vec![0.0; n],
+                    second: vec![0.0; n],
+                },
             },
         }
     }
 
-    fn update(&self, parameter: &mut Parameter, state: &mut State, schedule: Schedule) {
-        let shape = parameter.shape().to_vec();
-        let Some((weight, gradient)) = parameter.trained_mut() else {
-            return;
-        };
-        let is_decayed = shape.len() > 1;
+    fn update(
+        &self,
+        parameter: &mut Parameter,
+        state: &mut State,
+        schedule: Schedule,
+    ) -> Result<(), DeviceError> {
+        let (n_axes, n_columns) = (parameter.shape().len(), parameter.shape().last().copied());
+        let is_decayed = n_axes > 1;
         let adamw = AdamW {
             weight_decay: if is_decayed {
                 self.adamw.weight_decay
@@ -150,7 +175,13 @@ impl Rules {
             },
             ..self.adamw
         };
-        match state {
+        if let State::OnDevice(moments) = state {
+            return match parameter.on_device_mut() {
+                Some(values) => moments.step(adamw, values, schedule),
+                None => Ok(()),
+            };
+        }
+        parameter.change(|weight, gradient| match state {
             State::Moments { first, second } => {
                 adamw.step(weight, first, second, gradient, schedule);
             }
@@ -165,16 +196,24 @@ impl Rules {
                 adafactor.step(weight, second, gradient, schedule);
             }
             State::Momentum(momentum) => {
-                let n_columns = shape[shape.len() - 1];
+                let n_columns = n_columns.unwrap_or(1);
                 self.muon
                     .step(weight, momentum, gradient, n_columns, schedule.lr);
             }
-        }
+            State::OnDevice(_) => {}
+        })
     }
 }
 
 /// The Euclidean norm of all gradients together.
-pub(crate) fn gradient_norm(model: &Model) -> f64 {
-    let gradients = model.parameters().filter_map(Parameter::gradient);
-    gradients.map(sum_of_squares).sum::<f64>().sqrt()
+pub(crate) fn gradient_norm(model: &Model) -> Result<f64, DeviceError> {
+    let mut sum = 0.0;
+    let mut on_device = Vec::new();
+    for parameter in model.parameters() {
+        match parameter.on_device() {
+            Some(values) => on_device.push(values),
+            None => sum += parameter.gradient()?.as_deref().map_or(0.0, sum_of_squares),
+        }
+    }
+    Ok((sum + DeviceValues::sum_of_squares(&on_device)?).sqrt())
 }

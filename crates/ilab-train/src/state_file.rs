@@ -7,6 +7,7 @@ use ilab_kernels::eight_bit;
 use ilab_weights::checkpoint::Checkpoint;
 use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
+use crate::device::DeviceError;
 use crate::error::TrainError;
 use crate::model::Model;
 use crate::optimiser::{Optimiser, State};
@@ -20,13 +21,15 @@ pub(crate) fn write_weights(model: &Model, folder: &Path) -> Result<(), TrainErr
     let trained = model
         .parameters()
         .filter(|parameter| parameter.is_trained());
-    let tensors: Vec<_> = trained
-        .map(|parameter| TensorData {
-            name: parameter.name().to_owned(),
-            shape: parameter.shape().to_vec(),
-            values: TensorValues::F32(parameter.as_slice().into()),
+    let tensors = trained
+        .map(|parameter| {
+            Ok(TensorData {
+                name: parameter.name().to_owned(),
+                shape: parameter.shape().to_vec(),
+                values: TensorValues::F32(parameter.to_f32()?),
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>, DeviceError>>()?;
     Ok(write_tensors(&folder.join(WEIGHTS), &tensors)?)
 }
 
@@ -34,18 +37,17 @@ pub(crate) fn write_weights(model: &Model, folder: &Path) -> Result<(), TrainErr
 pub(crate) fn read_weights(model: &mut Model, folder: &Path) -> Result<(), TrainError> {
     let checkpoint = Checkpoint::open(folder)?;
     for parameter in model.parameters_mut() {
-        let (name, shape) = (parameter.name().to_owned(), parameter.shape().to_vec());
-        if let Some((values, _)) = parameter.trained_mut() {
-            values.copy_from_slice(&checkpoint.read_f32(&name, &shape)?);
+        if parameter.is_trained() {
+            parameter.set(&checkpoint.read_f32(parameter.name(), parameter.shape())?)?;
         }
     }
     Ok(())
 }
 
 /// The parts of what is remembered of a weight, each with the ending of its name.
-fn parts(state: &State) -> Vec<(&'static str, TensorValues<'_>)> {
+fn parts(state: &State) -> Result<Vec<(&'static str, TensorValues<'_>)>, DeviceError> {
     let floats = |values: &'_ [f32]| TensorValues::F32(values.to_vec().into());
-    match state {
+    Ok(match state {
         State::Moments { first, second } => vec![
             ("first", TensorValues::F32(first.into())),
             ("second", TensorValues::F32(second.into())),
@@ -61,14 +63,21 @@ fn parts(state: &State) -> Vec<(&'static str, TensorValues<'_>)> {
         }
         State::SecondMoment(SecondMoment::Full(second)) => vec![("second", floats(second))],
         State::Momentum(momentum) => vec![("momentum", TensorValues::F32(momentum.into()))],
-    }
+        State::OnDevice(moments) => {
+            let [first, second] = moments.to_f32()?;
+            vec![
+                ("first", TensorValues::F32(first.into())),
+                ("second", TensorValues::F32(second.into())),
+            ]
+        }
+    })
 }
 
 /// Writes what an optimiser remembers.
 pub(crate) fn write_optimiser(optimiser: &Optimiser, folder: &Path) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
     for (name, state) in optimiser.state() {
-        for (part, values) in parts(state) {
+        for (part, values) in parts(state)? {
             let n = match &values {
                 TensorValues::F32(values) | TensorValues::RoundedToBf16(values) => values.len(),
                 TensorValues::U8(bytes) => bytes.len(),
@@ -125,6 +134,10 @@ pub(crate) fn read_optimiser(
                 State::SecondMoment(SecondMoment::Full(floats("second", second.len())?))
             }
             State::Momentum(momentum) => State::Momentum(floats("momentum", momentum.len())?),
+            State::OnDevice(moments) => {
+                let n = moments.len();
+                State::OnDevice(moments.with(floats("first", n)?, floats("second", n)?)?)
+            }
         };
         read.insert(name.clone(), found);
     }

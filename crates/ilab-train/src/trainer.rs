@@ -14,7 +14,6 @@ use crate::metrics::StepMetrics;
 use crate::model::Model;
 use crate::optimiser::{Optimiser, OptimiserKind, gradient_norm};
 use crate::packing::{Batch, StepPlan, plan_epoch};
-use crate::parameter::Parameter;
 use crate::resume::OptimiserState;
 use crate::schedule::{Decay, LearningRate};
 
@@ -197,7 +196,7 @@ impl Trainer {
         let batches = self.next_batches();
         let loss = self.loss_and_gradients(&batches, cancel)?;
         let lr = self.learning_rate.at(step);
-        let gradnorm = gradient_norm(&self.model);
+        let gradnorm = gradient_norm(&self.model)?;
         for (what, value) in [("loss", loss), ("gradient norm", gradnorm)] {
             if !value.is_finite() {
                 return Err(TrainError::NotFinite {
@@ -206,14 +205,16 @@ impl Trainer {
                     value,
                     lr,
                     // Behind a loss that is no number every gradient is none.
-                    tensor: (loss.is_finite())
-                        .then(|| self.last_broken_gradient())
-                        .flatten(),
+                    tensor: match loss.is_finite() {
+                        true => self.last_broken_gradient()?,
+                        false => None,
+                    },
                 });
             }
         }
         let max_norm = self.options.max_grad_norm;
-        self.optimiser.step(&mut self.model, gradnorm, lr, max_norm);
+        self.optimiser
+            .step(&mut self.model, gradnorm, lr, max_norm)?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Some(self.advance(&batches, loss, lr, gradnorm, seconds)))
     }
@@ -285,13 +286,15 @@ impl Trainer {
     }
 
     /// The last weight in the order of the model whose gradient is not finite: the backward pass comes to it first.
-    fn last_broken_gradient(&self) -> Option<String> {
-        let is_broken = |parameter: &&Parameter| {
-            let gradient = parameter.gradient().unwrap_or_default();
-            gradient.iter().any(|value| !value.is_finite())
-        };
-        let broken = self.model.parameters().filter(is_broken).last();
-        broken.map(|parameter| parameter.name().to_owned())
+    fn last_broken_gradient(&self) -> Result<Option<String>, TrainError> {
+        let mut broken = None;
+        for parameter in self.model.parameters() {
+            let gradient = parameter.gradient()?.unwrap_or_default();
+            if gradient.iter().any(|value| !value.is_finite()) {
+                broken = Some(parameter.name().to_owned());
+            }
+        }
+        Ok(broken)
     }
 
     fn advance(

@@ -21,9 +21,11 @@ fn logits_loss_and_every_gradient_agree() {
         if case == "lora" {
             continue;
         }
-        for keep in [Keep::Activations, Keep::Input] {
-            let model = golden::model(config.clone(), Method::Full).with_keep(keep);
-            golden::check_case(&case, model);
+        for device in golden::devices() {
+            for keep in [Keep::Activations, Keep::Input] {
+                let model = golden::model(config.clone(), Method::Full).with_keep(keep);
+                golden::check_case(&case, model.on_device(device).unwrap());
+            }
         }
     }
 }
@@ -47,7 +49,7 @@ fn adapted(base: BaseFormat) -> ilab_train::model::Model {
     for parameter in model.parameters_mut() {
         let value = golden::weight(parameter.name(), parameter.shape());
         if parameter.is_trained() {
-            parameter.set(&value);
+            parameter.set(&value).unwrap();
         }
     }
     model
@@ -55,15 +57,19 @@ fn adapted(base: BaseFormat) -> ilab_train::model::Model {
 
 #[test]
 fn adapters_agree() {
-    for keep in [Keep::Activations, Keep::Input] {
-        let trainer = golden::check_case("lora", adapted(BaseFormat::F32).with_keep(keep));
+    for (device, keep) in golden::devices()
+        .into_iter()
+        .flat_map(|device| [(device, Keep::Activations), (device, Keep::Input)])
+    {
+        let model = adapted(BaseFormat::F32).with_keep(keep);
+        let trainer = golden::check_case("lora", model.on_device(device).unwrap());
         let golden = golden::golden();
         for name in [
             "model.layers.0.self_attn.q_proj.weight",
             "model.layers.1.mlp.down_proj.weight",
         ] {
             let expected = values(&golden, &format!("lora.merged.{name}"));
-            let merged = trainer.model().merged(name).unwrap();
+            let merged = trainer.model().merged(name).unwrap().unwrap();
             assert_close(name, &merged, &expected, ABSOLUTE);
         }
     }

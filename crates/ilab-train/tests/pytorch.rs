@@ -4,8 +4,9 @@
 
 mod golden;
 
-use golden::{VOCAB_SIZE, assert_close, model, samples, values, weight};
+use golden::{VOCAB_SIZE, assert_close, devices, model, samples, values, weight};
 use ilab_base::cancel::Cancel;
+use ilab_train::device::Device;
 use ilab_train::layer::Keep;
 use ilab_train::method::Method;
 use ilab_train::model::Model;
@@ -30,15 +31,23 @@ fn logits_loss_and_every_gradient_agree() {
         ("tied", true, "null"),
         ("llama3", true, LLAMA3),
     ] {
-        for keep in [Keep::Activations, Keep::Input] {
-            let model = model(config(tied, rope_scaling), Method::Full).with_keep(keep);
-            golden::check_case(case, model);
+        for device in devices() {
+            for keep in [Keep::Activations, Keep::Input] {
+                let model = model(config(tied, rope_scaling), Method::Full).with_keep(keep);
+                golden::check_case(case, model.on_device(device).unwrap());
+            }
         }
     }
 }
 
 #[test]
 fn ten_steps_agree() {
+    for device in devices() {
+        check_ten_steps(device);
+    }
+}
+
+fn check_ten_steps(device: Device) {
     let golden = golden::golden();
     let options = TrainOptions {
         num_epochs: 10,
@@ -49,11 +58,8 @@ fn ten_steps_agree() {
         weight_decay: 0.1,
         ..TrainOptions::default()
     };
-    let mut trainer = Trainer::new(
-        model(config(true, "null"), Method::Full),
-        samples(),
-        options,
-    );
+    let model = model(config(true, "null"), Method::Full);
+    let mut trainer = Trainer::new(model.on_device(device).unwrap(), samples(), options);
     let (mut losses, mut norms, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(step) = trainer.step(&Cancel::new()).unwrap() {
         losses.push(step.avg_loss as f32);
@@ -76,23 +82,23 @@ fn ten_steps_agree() {
     );
     for weight in trainer.model().parameters() {
         let expected = values(&golden, &format!("steps.weight.{}", weight.name()));
-        assert_close(weight.name(), &weight.to_f32(), &expected, 1e-3);
+        assert_close(weight.name(), &weight.to_f32().unwrap(), &expected, 1e-3);
     }
 }
 
 #[test]
 fn a_cancelled_step_changes_nothing() {
-    let mut trainer = Trainer::new(
-        model(config(true, "null"), Method::Full),
-        samples(),
-        TrainOptions::default(),
-    );
-    let cancel = Cancel::new();
-    cancel.cancel();
-    assert!(trainer.step(&cancel).is_err());
-    let name = "model.embed_tokens.weight";
-    let found = trainer.model().parameter(name).unwrap().to_f32();
-    assert_eq!(found, weight(name, &[VOCAB_SIZE, 16]));
+    for device in devices() {
+        let model = model(config(true, "null"), Method::Full);
+        let model = model.on_device(device).unwrap();
+        let mut trainer = Trainer::new(model, samples(), TrainOptions::default());
+        let cancel = Cancel::new();
+        cancel.cancel();
+        assert!(trainer.step(&cancel).is_err());
+        let name = "model.embed_tokens.weight";
+        let found = trainer.model().parameter(name).unwrap().to_f32().unwrap();
+        assert_eq!(*found, weight(name, &[VOCAB_SIZE, 16]));
+    }
 }
 
 /// A model of finite loss whose attention, which `o_proj` hides, makes the gradient of `o_proj` overflow.
@@ -115,13 +121,16 @@ fn overflowing() -> Model {
 
 #[test]
 fn a_gradient_that_is_not_finite_is_refused_before_it_spoils_the_weights() {
-    let mut trainer = Trainer::new(overflowing(), samples(), TrainOptions::default());
-    let name = "lm_head.weight";
-    let values = |trainer: &Trainer| trainer.model().parameter(name).unwrap().to_f32();
-    let error = trainer.step(&Cancel::new()).unwrap_err().to_string();
-    assert!(
-        error.starts_with("the gradient norm of step 1 is "),
-        "{error}"
-    );
-    assert_eq!(values(&trainer), weight(name, &[VOCAB_SIZE, 16]));
+    for device in devices() {
+        let model = overflowing().on_device(device).unwrap();
+        let mut trainer = Trainer::new(model, samples(), TrainOptions::default());
+        let name = "lm_head.weight";
+        let error = trainer.step(&Cancel::new()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the gradient norm of step 1 is "),
+            "{device}: {error}"
+        );
+        let found = trainer.model().parameter(name).unwrap().to_f32().unwrap();
+        assert_eq!(*found, weight(name, &[VOCAB_SIZE, 16]));
+    }
 }

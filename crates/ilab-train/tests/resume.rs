@@ -9,6 +9,7 @@ use std::path::Path;
 use golden::samples;
 use ilab_base::cancel::Cancel;
 use ilab_kernels::matmul::Precision;
+use ilab_train::device::Device;
 use ilab_train::identity::Identity;
 use ilab_train::layer::Keep;
 use ilab_train::method::{BaseFormat, LoraOptions, Method};
@@ -50,7 +51,12 @@ fn options(optimiser: OptimiserKind) -> TrainOptions {
 }
 
 fn trainer(method: &Method, optimiser: OptimiserKind) -> Trainer {
+    trainer_on(Device::Cpu, method, optimiser)
+}
+
+fn trainer_on(device: Device, method: &Method, optimiser: OptimiserKind) -> Trainer {
     let model = golden::model(config(), method.clone()).with_precision(Precision::Bf16);
+    let model = model.on_device(device).unwrap();
     Trainer::new(model, samples(), options(optimiser))
 }
 
@@ -61,7 +67,12 @@ fn identity(trainer: &Trainer, optimiser: OptimiserKind) -> Identity {
 fn trained(model: &Model) -> Vec<(String, Vec<f32>)> {
     let trained = model.parameters().filter(|weight| weight.is_trained());
     trained
-        .map(|weight| (weight.name().to_owned(), weight.to_f32()))
+        .map(|weight| {
+            (
+                weight.name().to_owned(),
+                weight.to_f32().unwrap().into_owned(),
+            )
+        })
         .collect()
 }
 
@@ -72,37 +83,78 @@ fn finish(mut trainer: Trainer) -> Vec<(String, Vec<f32>)> {
 
 #[test]
 fn every_method_goes_on_where_it_was_cut_off() {
-    for (method, optimiser) in [
-        (Method::Full, OptimiserKind::AdamW),
-        (Method::Full, OptimiserKind::AdamW8Bit),
-        (Method::Full, OptimiserKind::Adafactor),
-        (Method::Full, OptimiserKind::Muon),
-        (lora(BaseFormat::Bf16), OptimiserKind::AdamW),
-        (lora(BaseFormat::Q8), OptimiserKind::AdamW8Bit),
-        (lora(BaseFormat::Nf4), OptimiserKind::AdamW),
-    ] {
-        let undisturbed = finish(trainer(&method, optimiser));
-        let n_steps = trainer(&method, optimiser).n_steps();
-        assert_eq!(n_steps, 6);
-        for cut in 0..=n_steps {
+    for device in golden::devices() {
+        let blocks = match device {
+            Device::Cpu => [BaseFormat::Q8, BaseFormat::Nf4],
+            // The forms that a device keeps.
+            _ => [BaseFormat::Bf16, BaseFormat::F32],
+        };
+        for (method, optimiser) in [
+            (Method::Full, OptimiserKind::AdamW),
+            (Method::Full, OptimiserKind::AdamW8Bit),
+            (Method::Full, OptimiserKind::Adafactor),
+            (Method::Full, OptimiserKind::Muon),
+            (lora(BaseFormat::Bf16), OptimiserKind::AdamW),
+            (lora(blocks[0]), OptimiserKind::AdamW8Bit),
+            (lora(blocks[1]), OptimiserKind::AdamW),
+        ] {
+            check_every_cut(device, &method, optimiser);
+        }
+    }
+}
+
+fn check_every_cut(device: Device, method: &Method, optimiser: OptimiserKind) {
+    let undisturbed = finish(trainer_on(device, method, optimiser));
+    let n_steps = trainer_on(device, method, optimiser).n_steps();
+    assert_eq!(n_steps, 6);
+    for cut in 0..=n_steps {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = trainer_on(device, method, optimiser);
+        let identity = identity(&first, optimiser);
+        for _ in 0..cut {
+            first.step(&Cancel::new()).unwrap();
+        }
+        resume::save(&first, &identity, &json!({"best": cut}), folder.path()).unwrap();
+        drop(first);
+
+        let mut second = trainer_on(device, method, optimiser);
+        let notes = resume::restore(&mut second, &identity, folder.path()).unwrap();
+        assert_eq!(notes, Some(json!({"best": cut})));
+        assert_eq!(second.progress().step, cut);
+        assert_eq!(
+            finish(second),
+            undisturbed,
+            "{method:?} {optimiser:?} on {device} cut after {cut}"
+        );
+    }
+}
+
+#[test]
+fn a_run_goes_on_on_another_device() {
+    for method in [Method::Full, lora(BaseFormat::Bf16)] {
+        for device in golden::devices() {
             let folder = tempfile::tempdir().unwrap();
-            let mut first = trainer(&method, optimiser);
-            let identity = identity(&first, optimiser);
-            for _ in 0..cut {
+            let mut first = trainer(&method, OptimiserKind::AdamW);
+            let identity = identity(&first, OptimiserKind::AdamW);
+            for _ in 0..3 {
                 first.step(&Cancel::new()).unwrap();
             }
-            resume::save(&first, &identity, &json!({"best": cut}), folder.path()).unwrap();
-            drop(first);
-
-            let mut second = trainer(&method, optimiser);
-            let notes = resume::restore(&mut second, &identity, folder.path()).unwrap();
-            assert_eq!(notes, Some(json!({"best": cut})));
-            assert_eq!(second.progress().step, cut);
-            assert_eq!(
-                finish(second),
-                undisturbed,
-                "{method:?} {optimiser:?} cut after {cut}"
-            );
+            resume::save(&first, &identity, &Value::Null, folder.path()).unwrap();
+            let mut second = trainer_on(device, &method, OptimiserKind::AdamW);
+            let own = Identity::new(second.model(), &samples(), &options(OptimiserKind::AdamW));
+            assert_eq!(own.unwrap(), identity, "the fingerprint on {device}");
+            resume::restore(&mut second, &identity, folder.path()).unwrap();
+            let [one, other] = [first, second].map(|mut trainer| {
+                let step = trainer.step(&Cancel::new()).unwrap().unwrap();
+                [step.avg_loss, step.gradnorm]
+            });
+            for (one, other) in one.iter().zip(other) {
+                // Products in bf16, whose factors differ by their last bit here and there.
+                assert!(
+                    (one - other).abs() <= 0.01 * one.abs(),
+                    "{one} and {other} on {device}"
+                );
+            }
         }
     }
 }
@@ -162,24 +214,30 @@ fn the_state_of_another_run_is_refused_by_name() {
     assert_eq!(refused(folder.path(), &other_data), "another data set");
     let mut changed = golden::model(config(), Method::Full);
     let weight = changed.parameters_mut().next().unwrap();
-    let mut values = weight.to_f32();
+    let mut values = weight.to_f32().unwrap().into_owned();
     values[0] += 1.0;
-    weight.set(&values);
+    weight.set(&values).unwrap();
     let other_model = Identity::new(&changed, &samples(), &options).unwrap();
     assert_eq!(refused(folder.path(), &other_model), "another model");
 }
 
 #[test]
 fn what_is_kept_of_the_forward_pass_changes_no_bit() {
-    let run = |keep| {
+    let run = |device, keep| {
         let model = golden::model(config(), Method::Full).with_keep(keep);
         finish(Trainer::new(
-            model,
+            model.on_device(device).unwrap(),
             samples(),
             options(OptimiserKind::AdamW),
         ))
     };
-    assert_eq!(run(Keep::Activations), run(Keep::Input));
+    for device in golden::devices() {
+        assert_eq!(
+            run(device, Keep::Activations),
+            run(device, Keep::Input),
+            "{device}"
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ilab_train::error::TrainError;
 use ilab_train::method::Method;
 use ilab_train::model::Model;
 use ilab_train::parameter::Parameter;
@@ -30,10 +31,8 @@ pub fn with_tokenizer(
         if name == EMBEDDING {
             return Ok(rows.concat());
         }
-        Ok(old
-            .parameter(name)
-            .map(Parameter::to_f32)
-            .unwrap_or_default())
+        let weight = old.parameter(name).map(Parameter::to_f32).transpose()?;
+        Ok(weight.unwrap_or_default().into_owned())
     })?;
     Ok(model)
 }
@@ -44,8 +43,8 @@ fn embeddings(
     old_tokens: &Tokenizer,
     new_tokens: &Tokenizer,
 ) -> Result<Vec<Vec<f32>>, StarterError> {
-    let values = old.parameter(EMBEDDING).map(Parameter::to_f32);
-    let values = values.unwrap_or_default();
+    let values = old.parameter(EMBEDDING).map(Parameter::to_f32).transpose();
+    let values = values.map_err(TrainError::from)?.unwrap_or_default();
     let old_rows: Vec<Vec<f32>> = values
         .chunks_exact(old.config().hidden_size)
         .map(<[f32]>::to_vec)

@@ -79,6 +79,7 @@ impl Model {
             precision: Precision::F32,
             keep: Keep::Activations,
             work: Workspace::default(),
+            opened: None,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ilab_base::cancel::Cancel;
 use ilab_text::sample::EncodedSample;
+use ilab_train::device::Device;
 use ilab_train::method::Method;
 use ilab_train::model::Model;
 use ilab_train::packing::Batch;
@@ -82,33 +83,53 @@ pub fn model(config: ModelConfig, method: Method) -> Model {
     Model::new(config, method, 64, |name, shape| Ok(weight(name, shape))).unwrap()
 }
 
+/// Every device that this program was built for and this machine has; what it was built for and is absent is told on stderr,
+/// and fails where `ILAB_REQUIRE_DEVICE` names it.
+#[allow(clippy::print_stderr, reason = "what is not tested is told")]
+pub fn devices() -> Vec<Device> {
+    let required = std::env::var("ILAB_REQUIRE_DEVICE").unwrap_or_default();
+    let all = [Device::Cpu, Device::Composed, Device::Cuda, Device::Mps];
+    let is_present = |device: &Device| match device.check() {
+        Ok(()) => true,
+        Err(error) => {
+            assert_ne!(required, device.to_string(), "{error}");
+            if device.is_built() {
+                eprintln!("not tested: {error}");
+            }
+            false
+        }
+    };
+    all.into_iter().filter(is_present).collect()
+}
+
 /// Logits, loss and every gradient of a case, packed together and one by one.
 pub fn check_case(case: &str, model: Model) -> Trainer {
     let golden = golden();
+    let case = format!("{case} on {}", model.device());
+    let (name, _) = case.split_once(' ').unwrap();
     let mut trainer = Trainer::new(model, samples(), TrainOptions::default());
     let packed = Batch::pack(&samples());
     let logits = trainer.model_mut().logits(&packed).unwrap();
-    let expected = values(&golden, &format!("{case}.logits"));
+    let expected = values(&golden, &format!("{name}.logits"));
     assert_close(&format!("{case} logits"), &logits, &expected, ABSOLUTE);
-    let loss_alone = trainer
-        .mean_loss(&[packed.clone()], &Cancel::new())
-        .unwrap();
-    let expected_loss = values(&golden, &format!("{case}.loss"));
-    assert_close(case, &[loss_alone as f32], &expected_loss, ABSOLUTE);
+    let together = std::slice::from_ref(&packed);
+    let loss_alone = trainer.mean_loss(together, &Cancel::new()).unwrap();
+    let expected_loss = values(&golden, &format!("{name}.loss"));
+    assert_close(&case, &[loss_alone as f32], &expected_loss, ABSOLUTE);
 
     let samples = samples();
     let alone: Vec<Batch> = samples.iter().map(|sample| Batch::pack([sample])).collect();
     for batches in [&[packed][..], &alone] {
         let loss = trainer.loss_and_gradients(batches, &Cancel::new()).unwrap();
-        assert_close(case, &[loss as f32], &expected_loss, ABSOLUTE);
-        let prefix = format!("{case}.gradient.");
+        assert_close(&case, &[loss as f32], &expected_loss, ABSOLUTE);
+        let prefix = format!("{name}.gradient.");
         let mut n_compared = 0;
         for name in golden.names().filter_map(|name| name.strip_prefix(&prefix)) {
             let parameter = trainer.model().parameter(name);
             let parameter = parameter.unwrap_or_else(|| panic!("{case} has no weight `{name}`"));
             let expected = values(&golden, &format!("{prefix}{name}"));
-            let found = parameter.gradient().unwrap();
-            assert_close(&format!("{case} {name}"), found, &expected, ABSOLUTE);
+            let found = parameter.gradient().unwrap().unwrap();
+            assert_close(&format!("{case} {name}"), &found, &expected, ABSOLUTE);
             n_compared += 1;
         }
         let trained = trainer

@@ -444,6 +444,17 @@ impl Additional {
                 rate.to_string(),
                 "a number above 0, such as 2e-5",
             ),
+            _ if read
+                .lora_alpha
+                .is_some_and(|alpha| !(alpha.is_finite() && alpha > 0.0)) =>
+            {
+                let alpha = read.lora_alpha.unwrap_or_default();
+                refused(
+                    "lora_alpha",
+                    alpha.to_string(),
+                    "a number above 0, such as 32",
+                )
+            }
             (_, Some(share)) if !(0.0..1.0).contains(&share) => refused(
                 "lora_dropout",
                 share.to_string(),
