@@ -29,6 +29,20 @@ pub struct QuantizeOptions<'a> {
     pub importance: Option<&'a ImportanceMatrix>,
 }
 
+impl QuantizeOptions<'_> {
+    /// Whether the kind can be computed with what is there; [`quantize_with`] asks, too.
+    ///
+    /// # Errors
+    /// [`QuantizeError::NeedsImportance`].
+    pub fn check(&self) -> Result<(), QuantizeError> {
+        let kind = self.kind;
+        if kind.needs_importance() && self.importance.is_none() {
+            return Err(QuantizeError::NeedsImportance { kind });
+        }
+        Ok(())
+    }
+}
+
 /// A model could not be quantised.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
@@ -135,14 +149,10 @@ pub fn quantize_with(
     options: &QuantizeOptions<'_>,
 ) -> Result<(), QuantizeError> {
     preflight::check(input)?;
-    let kind = options.kind;
-    match options.importance {
-        Some(importance) => {
-            let model = GgufFile::open(input).map_err(PreflightError::from)?;
-            importance.check_model(&model)?;
-        }
-        None if kind.needs_importance() => return Err(QuantizeError::NeedsImportance { kind }),
-        None => {}
+    options.check()?;
+    if let Some(importance) = options.importance {
+        let model = GgufFile::open(input).map_err(PreflightError::from)?;
+        importance.check_model(&model)?;
     }
     let _backend = backend::llama_backend().ok_or(QuantizeError::BackendInUse)?;
     // The file is filled inside a hidden directory beside its final place, which goes away on failure.

@@ -1,6 +1,6 @@
 //! Causal attention over packed segments: a row sees the rows of its own segment up to itself.
 //!
-//! Scores are held for [`ROWS_PER_BLOCK`] query rows at a time, so memory grows with the length of a segment, not with its
+//! Scores are held for some query rows at a time, so memory grows with the length of a segment, not with its
 //! square; the backward pass computes them again.
 //!
 //! # Source
@@ -622,7 +622,8 @@ pub(crate) mod tests {
             dk: vec![f32::NAN; sample.k.len()],
             dv: vec![f32::NAN; sample.v.len()],
         };
-        attention_backward_into(&mut found, inputs, dout, sample.heads, &segments);
+        let Gradients { dq, dk, dv } = &mut found;
+        attention_backward_into([dq, dk, dv], inputs, dout, sample.heads, &segments);
         assert_eq!(found, expected);
     }
 

@@ -10,8 +10,8 @@ use crate::scratch;
 use crate::simd::{maximum, widest};
 use crate::softmax;
 
-/// Logits that are held at one time: 64 MiB.
-const LOGITS_PER_CHUNK: usize = 1 << 24;
+/// Logits that are held at one time: 128 MiB.
+const LOGITS_PER_CHUNK: usize = 1 << 25;
 /// Rows of a chunk at least: every chunk reads the weight twice and its gradient once.
 const MIN_ROWS_PER_CHUNK: usize = 256;
 
@@ -50,7 +50,29 @@ pub fn linear_cross_entropy(
     targets: &[Option<u32>],
     scales: Scales,
     precision: Precision,
+    dweight: Option<&mut [f32]>,
+) -> LossAndGradient {
+    let rows_per_chunk = rows_per_chunk(weight.n_rows());
+    in_chunks(
+        hidden,
+        weight,
+        targets,
+        scales,
+        precision,
+        dweight,
+        rows_per_chunk,
+    )
+}
+
+/// [`linear_cross_entropy`], holding the logits of so many rows at one time.
+fn in_chunks(
+    hidden: &[f32],
+    weight: Factor<'_>,
+    targets: &[Option<u32>],
+    scales: Scales,
+    precision: Precision,
     mut dweight: Option<&mut [f32]>,
+    rows_per_chunk: usize,
 ) -> LossAndGradient {
     let (v, c) = (weight.n_rows(), weight.n_columns());
     assert_eq!(hidden.len(), targets.len() * c, "a target a row");
@@ -60,7 +82,7 @@ pub fn linear_cross_entropy(
         n_learned: learned.len(),
         dhidden: vec![0.0; hidden.len()],
     };
-    for chunk in learned.chunks(rows_per_chunk(v)) {
+    for chunk in learned.chunks(rows_per_chunk) {
         let gathered_rows = gathered(hidden, chunk, c);
         let rows = Factor::dense(&gathered_rows, chunk.len(), c);
         let mut logits = scratch::floats(chunk.len() * v);
@@ -121,7 +143,8 @@ pub fn cross_entropy_loss(
     loss_sum
 }
 
-fn rows_per_chunk(v: usize) -> usize {
+/// Rows whose logits are held at one time, for a vocabulary of this size.
+pub fn rows_per_chunk(v: usize) -> usize {
     (LOGITS_PER_CHUNK / v.max(1)).max(MIN_ROWS_PER_CHUNK)
 }
 
@@ -173,7 +196,7 @@ fn softmax_minus_one_hot(logits: &mut [f32], target: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attention::tests::{check_gradient, values};
+    use crate::attention::tests::{assert_close, check_gradient, values};
 
     #[test]
     fn loss_and_gradients_agree_with_the_naive_form() {
@@ -244,5 +267,41 @@ mod tests {
                 .chain(&dweight)
                 .all(|gradient| *gradient == 0.0)
         );
+    }
+
+    #[test]
+    fn chunks_add_up_in_either_precision() {
+        let (n, c, v) = (23, 40, 70);
+        let (hidden, weight) = (values(n * c, 1), values(v * c, 2));
+        let weight = Factor::dense(&weight, v, c);
+        let targets: Vec<_> = (0..n)
+            .map(|row| (row % 4 != 1).then_some(((row * 5) % v) as u32))
+            .collect();
+        let scales = Scales {
+            logit: 0.3,
+            gradient: 1.0,
+        };
+        let run = |precision, rows_per_chunk| {
+            let mut dweight = vec![0.0; v * c];
+            let kept = Some(dweight.as_mut_slice());
+            let loss = in_chunks(
+                &hidden,
+                weight,
+                &targets,
+                scales,
+                precision,
+                kept,
+                rows_per_chunk,
+            );
+            (loss, dweight)
+        };
+        let (whole, dweight) = run(Precision::F32, n);
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
+            let (found, found_dweight) = run(precision, 4);
+            assert_eq!(found.n_learned, whole.n_learned);
+            assert!((found.loss_sum - whole.loss_sum).abs() <= f64::from(10.0 * tolerance));
+            assert_close(&found.dhidden, &whole.dhidden, tolerance);
+            assert_close(&found_dweight, &dweight, tolerance);
+        }
     }
 }

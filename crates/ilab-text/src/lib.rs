@@ -5,10 +5,12 @@
 
 pub mod builtin_template;
 pub mod conversation;
+mod end_of_turn;
 mod marks;
 pub mod message;
 mod regions;
 pub mod sample;
 pub mod template;
 pub mod tokenizer;
+pub mod turns;
 pub mod vocabulary;

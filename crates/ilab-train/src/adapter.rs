@@ -8,6 +8,7 @@ use ilab_kernels::factor::Factor;
 use ilab_kernels::matmul::{Precision, Threads};
 use rand::RngExt;
 
+use crate::linear::Pass;
 use crate::parameter::Parameter;
 use crate::workspace::Workspace;
 
@@ -57,7 +58,8 @@ impl Adapter {
         )
     }
 
-    fn rank(&self) -> usize {
+    /// The width.
+    pub(crate) fn rank(&self) -> usize {
         self.down.shape()[0]
     }
 
@@ -67,11 +69,11 @@ impl Adapter {
         x: Factor<'_>,
         y: &mut [f32],
         scale: f32,
-        precision: Precision,
-        seed: Option<u64>,
+        pass: Pass,
         work: &mut Workspace,
     ) {
-        let dropped = self.dropped(x, seed, work);
+        let precision = pass.precision;
+        let dropped = self.dropped(x, pass.dropout_seed, work);
         let input = dropped.as_ref().map_or(x, |dropped| dropped.factor());
         let narrow = self.narrowed(input, precision, work);
         let n = x.n_rows();
@@ -91,11 +93,11 @@ impl Adapter {
         dy: Factor<'_>,
         dx: &mut [f32],
         scale: f32,
-        precision: Precision,
-        seed: Option<u64>,
+        pass: Pass,
         work: &mut Workspace,
     ) {
-        let dropped = self.dropped(x, seed, work);
+        let precision = pass.precision;
+        let dropped = self.dropped(x, pass.dropout_seed, work);
         let input = dropped.as_ref().map_or(x, |dropped| dropped.factor());
         let (n, rank) = (x.n_rows(), self.rank());
         let narrow = self.narrowed(input, precision, work);

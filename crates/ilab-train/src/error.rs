@@ -4,6 +4,7 @@ use ilab_base::cancel::Cancelled;
 use ilab_base::hint::Hint;
 use ilab_base::io::IoError;
 use ilab_text::tokenizer::TokenizerError;
+use ilab_weights::adapter::AdapterError;
 use ilab_weights::config::ConfigError;
 use ilab_weights::safetensors::CheckpointError;
 
@@ -35,17 +36,12 @@ pub enum TrainError {
     /// The state of an earlier run cannot be used.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// An adapter cannot be written.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The tokenizer knows more tokens than the model has embeddings for.
-    #[error("the tokenizer has {n_tokens} tokens and the model embeds {vocab_size}")]
-    Vocabulary {
-        /// Tokens of the tokenizer.
-        n_tokens: usize,
-        /// Rows of the embedding.
-        vocab_size: usize,
-    },
     /// A token has no row in the embedding.
     #[error("token {id} of a sample lies outside of the model's vocabulary of {vocab_size}")]
     Token {
@@ -77,12 +73,6 @@ pub enum TrainError {
         element: usize,
         /// The value.
         value: f32,
-    },
-    /// Adapters were asked for at modules that the model does not have.
-    #[error("no linear layer is called {}; there are {}", targets.join(" or "), crate::method::LINEAR_MODULES.join(", "))]
-    NoSuchModule {
-        /// The modules that were asked for and do not exist.
-        targets: Vec<String>,
     },
     /// The loss or the gradient is not a number any more; the weights are those of the step before.
     #[error("the {what} of step {step} is {value} at a learning rate of {lr:.2e}{}", place(tensor.as_ref()))]
@@ -116,16 +106,14 @@ impl Hint for TrainError {
             Self::Dataset(error) => error.hints(),
             Self::Device(error) => error.hints(),
             Self::Resume(error) => error.hints(),
+            Self::Adapter(error) => error.hints(),
             Self::Io(error) => error.hints(),
-            Self::Vocabulary { .. } | Self::Token { .. } => {
+            Self::Token { .. } => {
                 vec!["use the tokenizer that belongs to the model".to_owned()]
             }
             Self::Length { .. } => vec!["lower `--max-seq-len`".to_owned()],
             Self::DamagedWeight { .. } => {
                 vec!["the file is damaged: download or copy the folder again".to_owned()]
-            }
-            Self::NoSuchModule { .. } => {
-                vec!["name some of these with `--lora-target-modules`".to_owned()]
             }
             // Nothing was changed before the first step.
             Self::NotFinite { step: 1, .. } => vec![

@@ -74,7 +74,7 @@ fn of_model(model: &Model) -> Result<String, DeviceError> {
             hash.update(parameter.name());
             hash.update(format!("{:?}", parameter.shape()));
             // Frozen matrices are widened: the same model has the same fingerprint on every device.
-            hash.update(bytemuck::cast_slice::<f32, u8>(&parameter.to_f32()?));
+            parameter.visit_bytes(|bytes| hash.update(bytes))?;
             Ok(hash.finalize())
         })
         .collect::<Result<_, DeviceError>>()?;

@@ -12,7 +12,7 @@ use ilab_kernels::rope::{RopeTable, Turn, rope_in_place};
 use ilab_kernels::swiglu::{swiglu_backward_in_place, swiglu_into};
 
 use crate::activation::Activation;
-use crate::linear::{Linear, Pass};
+use crate::linear::{Blend, Linear, Pass};
 use crate::packing::Batch;
 use crate::parameter::Parameter;
 use crate::workspace::Workspace;
@@ -172,11 +172,12 @@ impl Layer {
             self.input_norm.as_slice(),
             context.shape.eps,
         );
-        let input = rows(&normed, self.input_norm.len());
+        let normed = Activation::keep(normed, pass.precision, work);
+        let input = normed.factor(self.input_norm.len());
         let mut q = self.q.forward(input, pass, work);
         let mut k = self.k.forward(input, pass, work);
         let v = self.v.forward(input, pass, work);
-        work.give(normed);
+        normed.free(work);
         let projected = self.rotate(&mut q, &mut k, context, work);
         let mut attended = work.take(q.len());
         let [queries, keys] = context.widths();
@@ -198,8 +199,13 @@ impl Layer {
         middle.copy_from_slice(&x);
         let [_, width] = self.o.sizes();
         let attended_rows = rows(&attended, width);
-        self.o
-            .add(attended_rows, &mut middle, 1.0, multiplier, pass, work);
+        self.o.add(
+            attended_rows,
+            &mut middle,
+            Blend::ADD.scaled(multiplier),
+            pass,
+            work,
+        );
 
         let mut normed = work.take(x.len());
         rms_norm_into(
@@ -208,17 +214,23 @@ impl Layer {
             self.post_attention_norm.as_slice(),
             context.shape.eps,
         );
-        let input = rows(&normed, self.post_attention_norm.len());
+        let normed = Activation::keep(normed, pass.precision, work);
+        let input = normed.factor(self.post_attention_norm.len());
         let gate = self.gate.forward(input, pass, work);
         let up = self.up.forward(input, pass, work);
-        work.give(normed);
+        normed.free(work);
         let mut gated = work.take(gate.len());
         swiglu_into(&mut gated, &gate, &up);
         let mut y = work.take(x.len());
         y.copy_from_slice(&middle);
         let [_, width] = self.down.sizes();
-        self.down
-            .add(rows(&gated, width), &mut y, 1.0, multiplier, pass, work);
+        self.down.add(
+            rows(&gated, width),
+            &mut y,
+            Blend::ADD.scaled(multiplier),
+            pass,
+            work,
+        );
         work.give(gated);
 
         let mut keep = |values| Activation::keep(values, pass.precision, work);
@@ -321,9 +333,15 @@ impl Layer {
         let [_, width] = self.down.sizes();
         let mut gated = work.take(gate.len());
         swiglu_into(&mut gated, &gate, &up);
-        let mut dgated = work.take_zeroed(gate.len());
-        self.down
-            .backward(rows(&gated, width), dy, &mut dgated, multiplier, pass, work);
+        let mut dgated = work.take(gate.len());
+        self.down.backward(
+            rows(&gated, width),
+            dy,
+            &mut dgated,
+            Blend::SET.scaled(multiplier),
+            pass,
+            work,
+        );
         work.give(gated);
         swiglu_backward_in_place(&mut gate, &mut up, &dgated);
         let (dgate, dup) = (gate, up);
@@ -337,11 +355,13 @@ impl Layer {
             self.post_attention_norm.as_slice(),
             eps,
         );
-        let mut dnormed = work.take_zeroed(middle.len());
-        let input = rows(&normed, self.post_attention_norm.len());
+        let normed = Activation::keep(normed, pass.precision, work);
+        let mut dnormed = work.take(middle.len());
+        let input = normed.factor(self.post_attention_norm.len());
         self.gate
-            .backward(input, &dgate, &mut dnormed, 1.0, pass, work);
-        self.up.backward(input, &dup, &mut dnormed, 1.0, pass, work);
+            .backward(input, &dgate, &mut dnormed, Blend::SET, pass, work);
+        self.up
+            .backward(input, &dup, &mut dnormed, Blend::ADD, pass, work);
         work.give(dgate);
         work.give(dup);
         norm_backward(
@@ -370,13 +390,13 @@ impl Layer {
         let [_, width] = self.o.sizes();
         let mut dattended = {
             let n = dy.len() / self.input_norm.len() * width;
-            work.take_zeroed(n)
+            work.take(n)
         };
         self.o.backward(
             attended.factor(width),
             dy,
             &mut dattended,
-            multiplier,
+            Blend::SET.scaled(multiplier),
             pass,
             work,
         );
@@ -410,11 +430,15 @@ impl Layer {
 
         let mut normed = work.take(x.len());
         rms_norm_into(&mut normed, x, self.input_norm.as_slice(), eps);
-        let mut dnormed = work.take_zeroed(x.len());
-        let input = rows(&normed, self.input_norm.len());
-        self.q.backward(input, &dq, &mut dnormed, 1.0, pass, work);
-        self.k.backward(input, &dk, &mut dnormed, 1.0, pass, work);
-        self.v.backward(input, &dv, &mut dnormed, 1.0, pass, work);
+        let normed = Activation::keep(normed, pass.precision, work);
+        let mut dnormed = work.take(x.len());
+        let input = normed.factor(self.input_norm.len());
+        self.q
+            .backward(input, &dq, &mut dnormed, Blend::SET, pass, work);
+        self.k
+            .backward(input, &dk, &mut dnormed, Blend::ADD, pass, work);
+        self.v
+            .backward(input, &dv, &mut dnormed, Blend::ADD, pass, work);
         for gradient in [dq, dk, dv] {
             work.give(gradient);
         }
@@ -474,12 +498,12 @@ fn norm_backward(
     norm: &mut Parameter,
     x: &[f32],
     dnormed: Vec<f32>,
-    normed: Vec<f32>,
+    normed: Activation,
     dy: &mut [f32],
     eps: f32,
     work: &mut Workspace,
 ) {
-    work.give(normed);
+    normed.free(work);
     let (weight, gradient) = norm.split_slice();
     rms_norm_backward_add(dy, x, weight, &dnormed, eps, gradient);
     work.give(dnormed);

@@ -1,7 +1,7 @@
-//! Full fine-tuning of Llama-architecture models: data, packing, the model with its backward pass, loss, optimiser, steps
-//! and checkpoints.
+//! Fine-tuning of language models, all weights or adapters: data, packing, the model with its backward pass, loss, optimisers,
+//! steps, checkpoints, the state of an unfinished run, and what is recorded of it.
 //!
-//! Deliberately absent: GGUF files, engines and the screen. A caller drives [`trainer::Trainer`] one step at a time and
+//! Deliberately absent: writing GGUF files, engines and the screen. A caller drives [`trainer::Trainer`] one step at a time and
 //! decides when to save and what to show.
 //!
 //! Axis letters: `N` rows (tokens of all packed segments), `C` width of the residual stream, `H` query heads, `K` key/value

@@ -27,6 +27,31 @@ pub(crate) struct Pass {
     pub(crate) dropout_seed: Option<u64>,
 }
 
+/// What becomes of a target: `keep · target + scale · result`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blend {
+    pub(crate) keep: f32,
+    pub(crate) scale: f32,
+}
+
+impl Blend {
+    /// The target becomes the result, whatever it holds.
+    pub(crate) const SET: Self = Self {
+        keep: 0.0,
+        scale: 1.0,
+    };
+    /// The result is added.
+    pub(crate) const ADD: Self = Self {
+        keep: 1.0,
+        scale: 1.0,
+    };
+
+    /// The same with the result scaled.
+    pub(crate) fn scaled(self, scale: f32) -> Self {
+        Self { scale, ..self }
+    }
+}
+
 impl Linear {
     /// The sizes of its output and its input.
     pub(crate) fn sizes(&self) -> [usize; 2] {
@@ -40,48 +65,48 @@ impl Linear {
     pub(crate) fn forward(&self, x: Factor<'_>, pass: Pass, work: &mut Workspace) -> Vec<f32> {
         let [output, _] = self.sizes();
         let mut y = work.take(x.n_rows() * output);
-        self.add(x, &mut y, 0.0, 1.0, pass, work);
+        self.add(x, &mut y, Blend::SET, pass, work);
         if let Some(bias) = &self.bias {
             bias::add(&mut y, bias.as_slice());
         }
         y
     }
 
-    /// `y = keep · y + scale · x · wᵀ`; what is added to the stream has no bias in any of the architectures.
+    /// Blends `x · wᵀ` into `y`; what is added to the stream has no bias in any of the architectures.
     pub(crate) fn add(
         &self,
         x: Factor<'_>,
         y: &mut [f32],
-        keep: f32,
-        scale: f32,
+        blend: Blend,
         pass: Pass,
         work: &mut Workspace,
     ) {
+        let Blend { keep, scale } = blend;
         let weight = self.weight.factor().transposed();
         pass.precision
             .matmul(y, keep, scale, x, weight, Threads::All);
         if let Some(adapter) = &self.adapter {
-            let seed = self.seed(pass);
-            adapter.add(x, y, scale, pass.precision, seed, work);
+            adapter.add(x, y, scale, self.own(pass), work);
         }
     }
 
-    /// Adds `scale` times the gradients of what is trained, and of the input to `dx`.
+    /// Adds `scale` times the gradients of what is trained, and blends that of the input into `dx`.
     pub(crate) fn backward(
         &mut self,
         x: Factor<'_>,
         dy: &[f32],
         dx: &mut [f32],
-        scale: f32,
+        blend: Blend,
         pass: Pass,
         work: &mut Workspace,
     ) {
-        let seed = self.seed(pass);
+        let Blend { keep, scale } = blend;
+        let own = self.own(pass);
         let [output, _] = self.sizes();
         let dy_factor = Factor::dense(dy, dy.len() / output, output);
         let (weight, gradient) = self.weight.split();
         pass.precision
-            .matmul(dx, 1.0, scale, dy_factor, weight, Threads::All);
+            .matmul(dx, keep, scale, dy_factor, weight, Threads::All);
         if let Some(gradient) = gradient {
             pass.precision.matmul(
                 gradient,
@@ -96,7 +121,7 @@ impl Linear {
             bias::gradient_add(gradient, dy);
         }
         if let Some(adapter) = &mut self.adapter {
-            adapter.backward(x, dy_factor, dx, scale, pass.precision, seed, work);
+            adapter.backward(x, dy_factor, dx, scale, own, work);
         }
     }
 
@@ -114,11 +139,14 @@ impl Linear {
         Ok(merged)
     }
 
-    /// A seed of its own for each layer.
-    pub(crate) fn seed(&self, pass: Pass) -> Option<u64> {
+    /// The pass with a seed of its own for each layer.
+    pub(crate) fn own(&self, pass: Pass) -> Pass {
         let name = self.weight.name().bytes();
         let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        pass.dropout_seed.map(|seed| name.fold(seed, hash))
+        Pass {
+            dropout_seed: pass.dropout_seed.map(|seed| name.fold(seed, hash)),
+            ..pass
+        }
     }
 
     /// Its weights, the adapter's after its own.

@@ -11,6 +11,7 @@ use ilab_kernels::matmul::{Precision, Threads};
 use ilab_kernels::residual;
 use ilab_kernels::rms_norm::{rms_norm_backward_add, rms_norm_into};
 use ilab_kernels::rope::RopeTable;
+use ilab_weights::adapter::LoraModule;
 use ilab_weights::config::{Architecture, ModelConfig};
 
 use crate::device::DeviceError;
@@ -116,6 +117,28 @@ impl Model {
         }
     }
 
+    /// The adapters of all layers that have one.
+    ///
+    /// # Errors
+    /// A device that does not hand them over.
+    pub fn adapters(&self) -> Result<Vec<LoraModule>, TrainError> {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let adapted = linears.filter_map(|linear| Some((linear, linear.adapter.as_ref()?)));
+        adapted
+            .map(|(linear, adapter)| {
+                let [n_outputs, n_inputs] = linear.sizes();
+                Ok(LoraModule {
+                    name: linear.weight.name().trim_end_matches(".weight").to_owned(),
+                    rank: adapter.rank(),
+                    n_inputs,
+                    n_outputs,
+                    a: adapter.down.to_f32()?.into_owned(),
+                    b: adapter.up.to_f32()?.into_owned(),
+                })
+            })
+            .collect()
+    }
+
     /// How many numbers the model consists of, adapters included.
     pub fn n_parameters(&self) -> usize {
         self.parameters().map(Parameter::len).sum()
@@ -132,11 +155,6 @@ impl Model {
         for parameter in self.parameters_mut() {
             parameter.clear_gradient();
         }
-    }
-
-    /// Frees the buffers that are kept for the next pass.
-    pub fn clear_buffers(&mut self) {
-        self.work.clear();
     }
 
     /// The sum of the losses of all learned tokens, in nats.

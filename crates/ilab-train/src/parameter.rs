@@ -117,6 +117,22 @@ impl Parameter {
         })
     }
 
+    /// Shows the values as bytes, for a fingerprint: those of a frozen matrix widened, row by row.
+    pub(crate) fn visit_bytes(&self, mut visit: impl FnMut(&[u8])) -> Result<(), DeviceError> {
+        match &self.values {
+            Values::F32(values) => visit(bytemuck::cast_slice(values)),
+            Values::Frozen(matrix) => {
+                let mut row = vec![0.0f32; matrix.n_columns()];
+                for index in 0..matrix.n_rows() {
+                    matrix.as_factor().read_row(index, &mut row);
+                    visit(bytemuck::cast_slice(&row));
+                }
+            }
+            Values::OnDevice(values) => visit(bytemuck::cast_slice(&values.to_f32()?)),
+        }
+        Ok(())
+    }
+
     /// The values of a weight of one axis, or of one that is trained, for the kernels of this processor; of a frozen matrix
     /// there are none to see.
     pub(crate) fn as_slice(&self) -> &[f32] {

@@ -1,5 +1,6 @@
 //! What a run will take, before it starts: memory, disk and arithmetic, from sizes alone.
 
+use ilab_kernels::cross_entropy::rows_per_chunk;
 use ilab_kernels::matmul::Precision;
 use ilab_weights::config::{ModelConfig, model_tensors};
 use serde::Serialize;
@@ -31,8 +32,6 @@ pub struct Workload<'a> {
     pub epoch_learned: usize,
     /// Passes over the data.
     pub num_epochs: usize,
-    /// Threads that compute.
-    pub n_threads: usize,
 }
 
 /// Memory at the peak, in bytes.
@@ -71,10 +70,6 @@ impl Memory {
 const PROGRAM_BYTES: u64 = 60 << 20;
 /// A token of the data set: its id and whether it is learned.
 const TOKEN_BYTES: u64 = 5;
-
-/// Logits that the loss holds at one time, in f32: see `ilab_kernels::cross_entropy`.
-const CHUNK_LOGITS: usize = 1 << 24;
-const CHUNK_LEAST_ROWS: usize = 256;
 
 /// Sizes that everything follows from.
 struct Sizes {
@@ -121,7 +116,10 @@ impl Sizes {
 
     /// Weights of the linear layers of one decoder layer.
     fn linear_weights(&self) -> u64 {
-        self.linears().iter().map(|(_, input, output)| input * output).sum()
+        self.linears()
+            .iter()
+            .map(|(_, input, output)| input * output)
+            .sum()
     }
 }
 
@@ -140,7 +138,9 @@ impl Workload<'_> {
     /// How many numbers the model consists of, without adapters.
     pub fn n_parameters(&self) -> u64 {
         let tensors = model_tensors(self.config).into_iter();
-        tensors.map(|(_, shape)| shape.iter().product::<usize>() as u64).sum()
+        tensors
+            .map(|(_, shape)| shape.iter().product::<usize>() as u64)
+            .sum()
     }
 
     /// How many numbers are trained.
@@ -174,12 +174,8 @@ impl Workload<'_> {
             .map(|(_, shape)| {
                 let n = shape.iter().product::<usize>() as u64;
                 match (shape.as_slice(), base) {
-                    ([rows, columns], BaseFormat::Q8) => {
-                        34 * (rows * columns.div_ceil(32)) as u64
-                    }
-                    ([rows, columns], BaseFormat::Nf4) => {
-                        34 * (rows * columns.div_ceil(64)) as u64
-                    }
+                    ([rows, columns], BaseFormat::Q8) => 34 * (rows * columns.div_ceil(32)) as u64,
+                    ([rows, columns], BaseFormat::Nf4) => 34 * (rows * columns.div_ceil(64)) as u64,
                     ([_, _], BaseFormat::Bf16) => 2 * n,
                     _ => 4 * n,
                 }
@@ -238,8 +234,7 @@ impl Workload<'_> {
         // The gradient of the largest weight has its factor's transpose packed in bf16.
         let widest = feed_forward.max(queries).max(c);
         let packed = self.kept_bytes() * tokens * widest;
-        let rows = CHUNK_LOGITS / (vocabulary.max(1) as usize);
-        let rows = rows.max(CHUNK_LEAST_ROWS).min(self.batch_learned) as u64;
+        let rows = rows_per_chunk(self.config.vocab_size).min(self.batch_learned) as u64;
         let head = rows * (vocabulary * (4 + self.kept_bytes()) + 8 * c) + 4 * tokens * c;
         stream + packed + head
     }
@@ -269,13 +264,28 @@ impl Workload<'_> {
     }
 }
 
-/// Bytes of one checkpoint and of the state of the unfinished run, which are on the disk at once.
+/// What a run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saving {
+    /// Checkpoints that are there at once, with the one that is being written.
+    pub n_checkpoints: u64,
+    /// Whether GGUF files are written: with each checkpoint, or once with an adapter merged into its model.
+    pub writes_gguf: bool,
+    /// Whether one of them is quantised.
+    pub quantises: bool,
+    /// Whether the whole model is written once more in F16.
+    pub has_final_copy: bool,
+    /// Whether the state of the run is kept.
+    pub keeps_state: bool,
+}
+
+/// Bytes on the disk at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// One checkpoint: weights or adapter, and its GGUF files.
-    pub checkpoint: u64,
-    /// Checkpoints that are kept at once, with the one that is being written.
-    pub n_checkpoints: u64,
+    /// Weights or adapters, and the GGUF files that each has.
+    pub checkpoints: u64,
+    /// GGUF files that are written once.
+    pub merged: u64,
     /// The state of the run, twice while it is replaced.
     pub state: u64,
 }
@@ -283,23 +293,29 @@ pub struct Disk {
 impl Disk {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.checkpoint * self.n_checkpoints + self.state
+        self.checkpoints + self.merged + self.state
     }
 }
 
 impl Workload<'_> {
     /// What checkpoints and the state of the run take on the disk.
-    pub fn disk(&self, n_checkpoints: u64, writes_gguf: bool) -> Disk {
+    pub fn disk(&self, saving: Saving) -> Disk {
         let parameters = self.n_parameters();
-        // An F32 file and one of some 4.85 bits a weight.
-        let gguf = match writes_gguf {
-            true => 4 * parameters + parameters * 485 / 800,
+        // Some 4.85 bits a weight.
+        let quantised = u64::from(saving.quantises) * parameters * 485 / 800;
+        let gguf = |bytes_a_weight: u64| match saving.writes_gguf {
+            true => bytes_a_weight * parameters + quantised,
             false => 0,
         };
+        let (of_each, once) = match self.method {
+            Method::Full => (gguf(4), 0),
+            Method::Lora(_) => (0, gguf(2)),
+        };
+        let state = 2 * (4 * self.n_trained() + self.optimiser_bytes());
         Disk {
-            checkpoint: 4 * self.n_trained() + gguf,
-            n_checkpoints,
-            state: 2 * (4 * self.n_trained() + self.optimiser_bytes()),
+            checkpoints: saving.n_checkpoints * (4 * self.n_trained() + of_each),
+            merged: once + u64::from(saving.has_final_copy) * 2 * parameters,
+            state: u64::from(saving.keeps_state) * state,
         }
     }
 }

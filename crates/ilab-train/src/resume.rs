@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ilab_base::atomic::{StagedDir, write};
 use ilab_base::hint::Hint;
 use ilab_base::io::{IoError, WithPath, read_dir_sorted, read_to_string};
+use ilab_weights::checkpoint::CheckpointError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,6 +51,15 @@ pub enum ResumeError {
         /// Its layout.
         found: u32,
     },
+    /// The state is cut off or contradicts itself.
+    #[error("the state of a run `{}` is damaged", folder.display())]
+    Damaged {
+        /// The state.
+        folder: PathBuf,
+        /// What is wrong, where a file is.
+        #[source]
+        source: Option<CheckpointError>,
+    },
     /// What the optimiser remembers of a weight is missing or of another size.
     #[error("`{}` does not hold what the optimiser knows of `{name}`", folder.display())]
     Optimiser {
@@ -62,10 +72,12 @@ pub enum ResumeError {
 
 impl Hint for ResumeError {
     fn hints(&self) -> Vec<String> {
-        vec![
-            "go on with what it was started with, start over with `--fresh`, or pass another folder with `--ckpt-output-dir`"
-                .to_owned(),
-        ]
+        let start_over =
+            "start over with `--fresh`, or pass another folder with `--ckpt-output-dir`";
+        vec![match self {
+            Self::Other { .. } => format!("go on with what it was started with, {start_over}"),
+            _ => start_over.to_owned(),
+        }]
     }
 }
 
@@ -92,6 +104,11 @@ pub fn save(
 ) -> Result<PathBuf, TrainError> {
     let folder = checkpoint_dir.join(FOLDER);
     let progress = trainer.progress();
+    if let Some((step, newest)) = states(checkpoint_dir)?.pop()
+        && step == progress.step
+    {
+        return Ok(newest);
+    }
     let staged = StagedDir::new(&folder.join(format!("step_{}", progress.step)))?;
     write_weights(trainer.model(), staged.path())?;
     write_optimiser(trainer.optimiser(), staged.path())?;
@@ -138,10 +155,20 @@ pub fn restore(
         }
         .into());
     }
-    read_weights(trainer.model_mut(), &folder)?;
-    let state = read_optimiser(trainer.optimiser(), &folder)?;
-    trainer.restore(description.progress, state, description.optimiser_steps);
-    Ok(Some(description.notes))
+    let damaged = |source| ResumeError::Damaged {
+        folder: folder.clone(),
+        source,
+    };
+    let of_file = |error| match error {
+        TrainError::Checkpoint(source) => damaged(Some(source)).into(),
+        other => other,
+    };
+    read_weights(trainer.model_mut(), &folder).map_err(of_file)?;
+    let state = read_optimiser(trainer.optimiser(), &folder).map_err(of_file)?;
+    match trainer.restore(description.progress, state, description.optimiser_steps) {
+        true => Ok(Some(description.notes)),
+        false => Err(damaged(None).into()),
+    }
 }
 
 /// Whether a folder of checkpoints holds the state of an unfinished run.

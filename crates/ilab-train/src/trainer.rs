@@ -30,8 +30,10 @@ pub struct TrainOptions {
     pub learning_rate: f64,
     /// How it falls.
     pub lr_scheduler: Decay,
-    /// Steps over which the learning rate rises; at most a tenth of all steps.
+    /// Steps over which the learning rate rises.
     pub warmup_steps: u64,
+    /// Whether a short run rises over a tenth of its steps at most.
+    pub shortens_warmup: bool,
     /// Decay of AdamW's first moment.
     pub adamw_beta1: f32,
     /// Decay of AdamW's second moment.
@@ -57,6 +59,7 @@ impl Default for TrainOptions {
             learning_rate: 2e-5,
             lr_scheduler: Decay::Cosine,
             warmup_steps: 25,
+            shortens_warmup: true,
             adamw_beta1: 0.9,
             adamw_beta2: 0.95,
             weight_decay: 0.0,
@@ -102,7 +105,10 @@ impl Trainer {
         let learning_rate = LearningRate {
             peak: options.learning_rate,
             decay: options.lr_scheduler,
-            n_warmup_steps: options.warmup_steps.min(n_steps / 10),
+            n_warmup_steps: match options.shortens_warmup {
+                true => options.warmup_steps.min(n_steps / 10),
+                false => options.warmup_steps,
+            },
             n_steps,
         };
         let adamw = AdamW {
@@ -154,15 +160,26 @@ impl Trainer {
     }
 
     /// Goes on from where another run of the same model, data and options was; its weights are in the model already.
+    ///
+    /// `false` where no run of these samples and options can be that far; nothing is changed then.
     pub(crate) fn restore(
         &mut self,
         progress: Progress,
         optimiser: OptimiserState,
         optimiser_steps: u64,
-    ) {
+    ) -> bool {
+        let steps_per_epoch = self.learning_rate.n_steps / (self.options.num_epochs.max(1) as u64);
+        let steps = progress.epoch as u64 * steps_per_epoch + progress.step_of_epoch as u64;
+        let is_possible = progress.step == steps
+            && progress.step <= self.learning_rate.n_steps
+            && (progress.step_of_epoch as u64) < steps_per_epoch.max(1);
+        if !is_possible {
+            return false;
+        }
         self.progress = progress;
         self.optimiser.restore(optimiser, optimiser_steps);
         self.epoch_plan.clear();
+        true
     }
 
     /// Takes the next step; `None` when the run is complete. Between two batches a cancelled run stops; its step is lost,
@@ -187,7 +204,11 @@ impl Trainer {
                     what,
                     value,
                     lr,
-                    tensor: self.last_broken_gradient()?,
+                    // Behind a loss that is no number every gradient is none.
+                    tensor: match loss.is_finite() {
+                        true => self.last_broken_gradient()?,
+                        false => None,
+                    },
                 });
             }
         }

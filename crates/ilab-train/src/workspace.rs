@@ -37,11 +37,6 @@ impl Workspace {
     pub(crate) fn give_bf16(&mut self, buffer: Vec<bf16>) {
         self.bf16.push(buffer);
     }
-
-    /// Frees every buffer that nobody uses.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// The smallest buffer that is large enough, or a new one.
@@ -49,7 +44,17 @@ fn take<T: Copy>(free: &mut Vec<Vec<T>>, n: usize, zero: T) -> Vec<T> {
     let fitting = (0..free.len())
         .filter(|index| free[*index].capacity() >= n && free[*index].capacity() / 4 <= n)
         .min_by_key(|index| free[*index].capacity());
-    let mut buffer = fitting.map_or_else(|| Vec::with_capacity(n), |index| free.swap_remove(index));
+    let mut buffer = match fitting {
+        Some(index) => free.swap_remove(index),
+        None => {
+            // The largest that is too small gives way: buffers of smaller batches would pile up otherwise.
+            let small = (0..free.len()).filter(|index| free[*index].capacity() < n);
+            if let Some(index) = small.max_by_key(|index| free[*index].capacity()) {
+                free.swap_remove(index);
+            }
+            Vec::with_capacity(n)
+        }
+    };
     buffer.resize(n, zero);
     buffer
 }
@@ -64,11 +69,24 @@ mod tests {
         let buffer = workspace.take(100);
         let address = buffer.as_ptr();
         workspace.give(buffer);
-        let (large, small) = (workspace.take(200), workspace.take(10));
-        assert_ne!(large.as_ptr(), address, "too small");
+        let small = workspace.take(10);
         assert_ne!(small.as_ptr(), address, "a waste");
         let again = workspace.take(90);
         assert_eq!((again.as_ptr(), again.len()), (address, 90));
+    }
+
+    /// Batches that become larger and larger leave no buffers behind that only the smaller ones used.
+    #[test]
+    fn growing_batches_hold_what_the_largest_needs() {
+        let mut workspace = Workspace::default();
+        for n in (100..1000).chain([300, 900]) {
+            let taken: Vec<Vec<f32>> = (0..5).map(|_| workspace.take(n)).collect();
+            for buffer in taken {
+                workspace.give(buffer);
+            }
+        }
+        let held: usize = workspace.f32.iter().map(Vec::capacity).sum();
+        assert_eq!(held, 5 * 999);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use ilab_base::hint::Hint;
 use ilab_base::io::{self, IoError};
 
+use crate::config::{ModelConfig, model_tensors};
 use crate::gguf::{GgufError, GgufFile, MAGIC, TensorType};
+use crate::tensor_names::to_gguf;
 
 /// An importance matrix cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -142,14 +144,40 @@ impl ImportanceMatrix {
     /// # Errors
     /// [`ImportanceError::NoSuchTensor`], [`ImportanceError::Columns`], [`ImportanceError::Missing`].
     pub fn check_model(&self, model: &GgufFile) -> Result<(), ImportanceError> {
+        let tensors = model.tensors().iter();
+        self.check(tensors.map(|tensor| (tensor.name.as_str(), tensor.dimensions.clone())))
+    }
+
+    /// The same before there is a GGUF file: for the model that a configuration describes.
+    ///
+    /// # Errors
+    /// As [`ImportanceMatrix::check_model`].
+    pub fn check_config(&self, config: &ModelConfig) -> Result<(), ImportanceError> {
+        let tensors: Vec<(String, Vec<u64>)> = model_tensors(config)
+            .into_iter()
+            .filter_map(|(name, shape)| {
+                let dimensions = shape.iter().rev().map(|size| *size as u64).collect();
+                Some((to_gguf(&name)?, dimensions))
+            })
+            .collect();
+        let tensors = tensors.iter();
+        self.check(tensors.map(|(name, dimensions)| (name.as_str(), dimensions.clone())))
+    }
+
+    /// `tensors`: names and dimensions, fastest-varying first.
+    fn check<'a>(
+        &self,
+        tensors: impl Iterator<Item = (&'a str, Vec<u64>)>,
+    ) -> Result<(), ImportanceError> {
+        let tensors: BTreeMap<&str, Vec<u64>> = tensors.collect();
         for (name, values) in &self.entries {
-            let Some(tensor) = model.tensor(name) else {
+            let Some(dimensions) = tensors.get(name.as_str()) else {
                 return Err(ImportanceError::NoSuchTensor {
                     path: self.path.clone(),
                     tensor: name.clone(),
                 });
             };
-            let expected = tensor.dimensions.first().copied().unwrap_or(1);
+            let expected = dimensions.first().copied().unwrap_or(1);
             if values.len() as u64 != expected {
                 return Err(ImportanceError::Columns {
                     path: self.path.clone(),
@@ -159,16 +187,13 @@ impl ImportanceMatrix {
                 });
             }
         }
-        let of_layers = model.tensors().iter().filter(|tensor| {
-            tensor.name.starts_with("blk.")
-                && tensor.name.ends_with(".weight")
-                && tensor.dimensions.len() == 2
-        });
-        for tensor in of_layers {
-            if !self.entries.contains_key(&tensor.name) {
+        let is_of_layers = |name: &str| name.starts_with("blk.") && name.ends_with(".weight");
+        for (name, dimensions) in &tensors {
+            let is_matrix = is_of_layers(name) && dimensions.len() == 2;
+            if is_matrix && !self.entries.contains_key(*name) {
                 return Err(ImportanceError::Missing {
                     path: self.path.clone(),
-                    tensor: tensor.name.clone(),
+                    tensor: (*name).to_owned(),
                 });
             }
         }

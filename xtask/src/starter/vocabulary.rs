@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use ilab_train::device::DeviceError;
 use ilab_train::error::TrainError;
 use ilab_train::method::Method;
 use ilab_train::model::Model;
+use ilab_train::parameter::Parameter;
 use tokenizers::Tokenizer;
 
 use crate::starter::error::StarterError;
@@ -31,17 +31,10 @@ pub fn with_tokenizer(
         if name == EMBEDDING {
             return Ok(rows.concat());
         }
-        Ok(values(&old, name)?)
+        let weight = old.parameter(name).map(Parameter::to_f32).transpose()?;
+        Ok(weight.unwrap_or_default().into_owned())
     })?;
     Ok(model)
-}
-
-/// The values of a weight; none where the model has no such weight.
-fn values(model: &Model, name: &str) -> Result<Vec<f32>, DeviceError> {
-    match model.parameter(name) {
-        Some(parameter) => Ok(parameter.to_f32()?.into_owned()),
-        None => Ok(Vec::new()),
-    }
 }
 
 /// One row for each new token: the old row of the same token, or the mean of its old pieces at their length.
@@ -50,7 +43,8 @@ fn embeddings(
     old_tokens: &Tokenizer,
     new_tokens: &Tokenizer,
 ) -> Result<Vec<Vec<f32>>, StarterError> {
-    let values = values(old, EMBEDDING).map_err(TrainError::from)?;
+    let values = old.parameter(EMBEDDING).map(Parameter::to_f32).transpose();
+    let values = values.map_err(TrainError::from)?.unwrap_or_default();
     let old_rows: Vec<Vec<f32>> = values
         .chunks_exact(old.config().hidden_size)
         .map(<[f32]>::to_vec)

@@ -41,10 +41,10 @@ use crate::factor::Factor;
 use crate::matmul::{Precision, Threads};
 use crate::scratch;
 
-/// Words along the inner axis that are multiplied before the next block: a panel of 64 columns takes 128 KiB.
-const WORDS_PER_BLOCK: usize = 512;
+/// Words along the inner axis that are multiplied before the next block: a panel of 64 columns takes 256 KiB.
+const WORDS_PER_BLOCK: usize = 1024;
 /// Blocks along the inner axis for which the left factor is packed at one time.
-const BLOCKS_PER_PASS: usize = 4;
+const BLOCKS_PER_PASS: usize = 2;
 /// Words of the left factor that are packed at one time: 8 MiB, which the last cache holds.
 const WORDS_PER_PASS: usize = 1 << 21;
 /// Rows of a pass at least: every pass packs the right factor anew.

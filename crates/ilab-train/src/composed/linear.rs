@@ -17,7 +17,7 @@ pub(crate) fn forward(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor>
         y = y.broadcast_add(bias.tensor())?;
     }
     if let Some(adapter) = &linear.adapter {
-        let input = dropped(adapter, x, linear.seed(pass))?;
+        let input = dropped(adapter, x, linear.own(pass).dropout_seed)?;
         let narrow = input.matmul(&factor(&adapter.down, pass)?.t()?)?;
         let share = product(&narrow, &factor(&adapter.up, pass)?.t()?)?;
         y = y.add(&share.affine(f64::from(adapter.scale), 0.0)?)?;
@@ -27,7 +27,7 @@ pub(crate) fn forward(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor>
 
 /// The gradient of the input, `[N, input]` in f32, from `dy: [N, output]` in f32; adds the gradients of what is trained.
 pub(crate) fn backward(linear: &mut Linear, x: &Tensor, dy: &Tensor, pass: Pass) -> Result<Tensor> {
-    let seed = linear.seed(pass);
+    let seed = linear.own(pass).dropout_seed;
     if let Some(values) = linear.bias.as_mut().and_then(Parameter::on_device_mut) {
         values.add_gradient(|| dy.sum(0))?;
     }

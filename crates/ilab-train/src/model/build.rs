@@ -7,6 +7,7 @@ use ilab_kernels::matrix::Format;
 use ilab_kernels::rope::RopeTable;
 use ilab_weights::config::{ModelConfig, layer_tensors};
 use ilab_weights::safetensors::Checkpoint;
+use rayon::prelude::*;
 
 use crate::adapter::Adapter;
 use crate::error::TrainError;
@@ -89,9 +90,22 @@ struct Builder<'a, F> {
 }
 
 impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>> Builder<'_, F> {
+    /// The values of a weight, all of which are numbers.
+    fn checked(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TrainError> {
+        let values = (self.value)(name, shape)?;
+        match values.par_iter().position_any(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(element) => Err(TrainError::DamagedWeight {
+                name: name.to_owned(),
+                element,
+                value: values[element],
+            }),
+        }
+    }
+
     /// A weight of two axes.
     fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Parameter, TrainError> {
-        let values = (self.value)(name, shape)?;
+        let values = self.checked(name, shape)?;
         let (name, shape) = (name.to_owned(), shape.to_vec());
         Ok(match self.method {
             Method::Full => Parameter::trained(name, shape, values),
@@ -101,7 +115,7 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>, TrainError>> Builder<'_, F> {
 
     /// A weight of one axis, which is small and always f32.
     fn vector(&mut self, name: &str, shape: &[usize]) -> Result<Parameter, TrainError> {
-        let values = (self.value)(name, shape)?;
+        let values = self.checked(name, shape)?;
         let (name, shape) = (name.to_owned(), shape.to_vec());
         Ok(match self.method {
             Method::Full => Parameter::trained(name, shape, values),

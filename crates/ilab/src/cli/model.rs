@@ -2,21 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+use ilab_infer::quantize::{QuantKind, UnknownQuantKind};
 
 use crate::cli::access::AccessArgs;
 use crate::cli::train::TrainArgs;
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{
-    ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings,
-};
+use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelCommand {
     /// Ask a model questions
     Chat(ChatArgs),
-    /// Turn a Hugging Face model folder into a GGUF file
+    /// Turn a model, or an adapter, into a GGUF file
     Convert(ConvertArgs),
     /// Serve a model over HTTP
     Serve(ServeArgs),
@@ -114,47 +113,59 @@ pub(crate) struct TestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// Folder of the model: config.json, tokenizer.json, *.safetensors; it is only read
-    #[arg(long, value_name = "DIR")]
+    /// Folder of a Hugging Face model, or a GGUF file; it is only read
+    #[arg(long, value_name = "PATH")]
     pub(crate) model_dir: PathBuf,
-    /// File to write, or a folder for it: one that exists, or a name that ends in `/` [default: beside the model's folder]
+    /// Adapter to merge: a PEFT folder or MLX's adapters.npz [default: adapters.npz in the model's folder]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) adapter_file: Option<PathBuf>,
+    /// Convert the adapter by itself: to .gguf, .npz (MLX) or a folder (PEFT), as the output is named
+    #[arg(long, conflicts_with_all = ["quantize", "skip_quantize", "hf_dir"])]
+    pub(crate) adapter_only: bool,
+    /// Folder with tokenizer.json and tokenizer_config.json, where the model has none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tokenizer_dir: Option<PathBuf>,
+    /// File to write, or a folder for it: one that exists, or a name that ends in `/` [default: beside the model; with an adapter, in NAME-trained/]
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
-    /// How weights are stored
+    /// How weights are stored: one of llama.cpp's types, such as Q8_0, Q4_K_M, IQ4_XS or F16
     #[arg(
-        long = "type",
+        long,
+        visible_alias = "type",
         value_name = "TYPE",
-        value_enum,
-        ignore_case = true,
-        default_value = "q4_k_m"
+        value_parser = quantization,
+        default_value = "Q4_K_M"
     )]
-    pub(crate) weight_type: WeightType,
-    /// Do not quantize: the same as `--type f16` [short: -sq]
-    #[arg(long, conflicts_with = "weight_type")]
+    pub(crate) quantize: QuantKind,
+    /// Do not quantize: the same as `--quantize F16` [short: -sq]
+    #[arg(long, conflicts_with = "quantize")]
     pub(crate) skip_quantize: bool,
+    /// Importance matrix of `llama-imatrix`; the smallest types need one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) imatrix: Option<PathBuf>,
+    /// Write the model, with the adapter in it, as a Hugging Face folder as well
+    #[arg(long, value_name = "DIR")]
+    pub(crate) hf_dir: Option<PathBuf>,
     /// Name of the model in the default file name [default: the folder's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) model_name: Option<String>,
+    /// Do not load the result to see how far it is from the original
+    #[arg(long)]
+    pub(crate) skip_check: bool,
+    /// No effect: weights are always read at full precision
+    #[arg(long, hide = true)]
+    pub(crate) skip_de_quantize: bool,
+    /// Print one JSON object instead of the path
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Replace an existing file
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// The types that `ilab model convert` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WeightType {
-    /// 32 bits
-    F32,
-    /// 16 bits
-    F16,
-    /// 16 bits, the range of 32
-    Bf16,
-    /// About 8.5 bits
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// About 4.8 bits
-    #[value(name = "q4_k_m")]
-    Q4KM,
+fn quantization(text: &str) -> Result<QuantKind, String> {
+    text.parse()
+        .map_err(|error: UnknownQuantKind| error.to_string())
 }
 
 impl ModelCommand {

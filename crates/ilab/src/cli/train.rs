@@ -13,9 +13,15 @@ pub(crate) struct TrainArgs {
     /// Training data: one JSON lines file with messages; with `--pipeline simple` also a folder of them
     #[arg(long, value_name = "FILE")]
     pub(crate) data_path: Option<PathBuf>,
-    /// Model to start from: a Hugging Face folder
-    #[arg(long, value_name = "DIR")]
+    /// Model to start from: a Hugging Face folder, or a GGUF file
+    #[arg(long, value_name = "PATH")]
     pub(crate) model_path: Option<PathBuf>,
+    /// The same as `--model-path` with a GGUF file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model_path", "model_id"])]
+    pub(crate) gguf_model_path: Option<PathBuf>,
+    /// Folder with the tokenizer of a GGUF file [default: from the file itself]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tokenizer_dir: Option<PathBuf>,
     /// Model to start from: an entry of `models` in the configuration
     #[arg(long, value_name = "ID", conflicts_with = "model_path")]
     pub(crate) model_id: Option<String>,
@@ -64,7 +70,7 @@ pub(crate) struct CourseArgs {
     /// How the learning rate falls [default: cosine; linear with `--pipeline simple`]
     #[arg(long, value_name = "SHAPE")]
     pub(crate) lr_scheduler: Option<DecayArg>,
-    /// Steps over which the learning rate rises [default: 25; 0 with `--pipeline simple`]
+    /// Steps over which the learning rate rises [default: 25, or a tenth of all; 0 with `--pipeline simple`]
     #[arg(long, value_name = "N")]
     pub(crate) warmup_steps: Option<u64>,
     /// Who updates the weights [default: adamw]
@@ -88,11 +94,11 @@ pub(crate) struct CourseArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Adapters (LoRA)")]
 pub(crate) struct LoraArgs {
-    /// Width of the adapters; 0 trains every weight [default: 0; 4 with `--pipeline simple`]
+    /// Width of the adapters; 0 trains every weight, or takes 4 with `--pipeline simple` [default: 0]
     #[arg(long, value_name = "RANK")]
     pub(crate) lora_rank: Option<u32>,
     /// An adapter counts alpha/rank [default: 32]
-    #[arg(long, value_name = "ALPHA")]
+    #[arg(long, value_name = "ALPHA", value_parser = alpha)]
     pub(crate) lora_alpha: Option<f32>,
     /// Share of an adapter's input that is left out at random [default: 0.1]
     #[arg(long, value_name = "SHARE", value_parser = dropout)]
@@ -148,6 +154,9 @@ pub(crate) struct SavingArgs {
     /// Do not keep the state of the run: what is cut off starts over
     #[arg(long)]
     pub(crate) disable_accelerate_full_state_at_epoch: bool,
+    /// Seconds between two states of the run [default: 60, or more where writing takes long]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) state_interval: Option<u64>,
     /// Start over where an unfinished run would be gone on with
     #[arg(long)]
     pub(crate) fresh: bool,
@@ -241,10 +250,6 @@ pub(crate) struct ElsewhereArgs {
     pub(crate) skip_user_confirm: bool,
     #[arg(long, hide = true)]
     pub(crate) enable_serving_output: bool,
-    #[arg(long, hide = true, value_name = "FILE")]
-    pub(crate) gguf_model_path: Option<PathBuf>,
-    #[arg(long, hide = true, value_name = "DIR")]
-    pub(crate) tokenizer_dir: Option<PathBuf>,
     #[arg(long, hide = true)]
     pub(crate) skip_preprocessing: bool,
     #[arg(long, hide = true)]
@@ -307,6 +312,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("expected a number from 0 to below 1, such as 0.1".to_owned()),
+    }
+}
+
+fn alpha(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(alpha) if f32::is_finite(alpha) && alpha > 0.0 => Ok(alpha),
+        _ => Err("expected a number above 0, such as 32".to_owned()),
     }
 }
 

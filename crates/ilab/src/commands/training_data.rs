@@ -1,11 +1,16 @@
 //! The data of `ilab model train`: read, told about, written and shown.
 
+use std::path::{Path, PathBuf};
+
 use ilab_base::cancel::Cancel;
 use ilab_text::tokenizer::Tokenizer;
 use ilab_text::vocabulary::tags_without_token;
 use ilab_train::dataset::{Dataset, LeftOut, ReadOptions, ReadProgress, Reason};
 use ilab_train::error::TrainError;
 use ilab_train::packing::{PackingReport, plan_epoch};
+
+use ilab_weights::gguf::GgufFile;
+use ilab_weights::gguf_model::{is_gguf, write_tokenizer};
 
 use crate::error::{CommandError, CommandResult};
 use crate::settings::{PreviewSettings, TrainSettings};
@@ -16,10 +21,26 @@ const MIN_BYTES_OF_PROGRESS: u64 = 8_000_000;
 /// Samples of each kind that are named when they are left out; the file beside the processed data has all of them.
 const N_NAMED: usize = 3;
 
-/// The tokenizer of the model, with the chat template that was asked for.
-pub(super) fn tokenizer(settings: &TrainSettings) -> Result<Tokenizer, TrainError> {
+/// The folder of the model's tokenizer. That of a GGUF file is written beside the processed data.
+pub(super) fn tokenizer_dir(settings: &TrainSettings) -> Result<PathBuf, CommandError> {
+    if let Some(folder) = &settings.tokenizer_dir {
+        return Ok(folder.clone());
+    }
+    if !is_gguf(&settings.model_path) {
+        return Ok(settings.model_path.clone());
+    }
+    // Named after the file, so that no other run reads another model's.
+    let name = settings.model_path.file_stem().unwrap_or_default();
+    let name = format!("tokenizer_{}", name.to_string_lossy());
+    let folder = settings.data_output_dir.join(name);
+    write_tokenizer(&GgufFile::open(&settings.model_path)?, &folder)?;
+    Ok(folder)
+}
+
+/// A tokenizer, with the chat template that was asked for.
+pub(super) fn tokenizer(settings: &TrainSettings, folder: &Path) -> Result<Tokenizer, TrainError> {
     Ok(Tokenizer::from_dir_with(
-        &settings.model_path,
+        folder,
         settings.template.as_ref(),
     )?)
 }
@@ -99,7 +120,7 @@ pub(super) fn show(
     ui: Ui,
     cancel: &Cancel,
 ) -> CommandResult {
-    let tokenizer = tokenizer(settings)?;
+    let tokenizer = tokenizer(settings, &tokenizer_dir(settings)?)?;
     let dataset = read(settings, &tokenizer, ui, cancel)?;
     for sample in dataset
         .previews(preview.n_samples, &tokenizer)

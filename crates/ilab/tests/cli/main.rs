@@ -29,4 +29,5 @@ mod taxonomy_fmt;
 mod taxonomy_new;
 mod teacher;
 mod train;
+mod train_methods;
 mod training_data;
