@@ -2,7 +2,7 @@
 //! `checks/peers/train.py`.
 //!
 //! Run: `cargo run --release -p ilab-train --example train_speed -- [--steps 5] [--lora 8] [--base bf16|q8|nf4] …`;
-//! with `--features cuda` and `--device cuda` on a GPU.
+//! with `--features cuda` and `--device cuda` on a GPU, with `--device composed` by the same operations on the processor.
 
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
@@ -111,7 +111,10 @@ fn main() {
     };
     let model = initialise::random(config, method(), 2048, 0).unwrap();
     let model = model.with_precision(precision).with_keep(keep);
-    let device = Device::parse(&flag("--device", "cpu".to_owned())).unwrap();
+    let device = match flag("--device", "cpu".to_owned()).as_str() {
+        "composed" => Device::Composed,
+        name => Device::parse(name).unwrap(),
+    };
     let model = model.on_device(device).unwrap();
     let options = TrainOptions {
         num_epochs: n_steps,
