@@ -1,7 +1,8 @@
 //! Trains a Llama of some size on random tokens and prints what it took, as one JSON object: the same work as
 //! `checks/peers/train.py`.
 //!
-//! Run: `cargo run --release -p ilab-train --example train_speed -- [--steps 5] [--lora 8] [--base bf16|q8|nf4] …`
+//! Run: `cargo run --release -p ilab-train --example train_speed -- [--steps 5] [--lora 8] [--base bf16|q8|nf4] …`;
+//! with `--features cuda` and `--device cuda` on a GPU, with `--device composed` by the same operations on the processor.
 
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
@@ -10,6 +11,7 @@ use std::time::Instant;
 use ilab_base::cancel::Cancel;
 use ilab_kernels::matmul::Precision;
 use ilab_text::sample::EncodedSample;
+use ilab_train::device::Device;
 use ilab_train::initialise;
 use ilab_train::layer::Keep;
 use ilab_train::method::{BaseFormat, LoraOptions, Method};
@@ -109,6 +111,11 @@ fn main() {
     };
     let model = initialise::random(config, method(), 2048, 0).unwrap();
     let model = model.with_precision(precision).with_keep(keep);
+    let device = match flag("--device", "cpu".to_owned()).as_str() {
+        "composed" => Device::Composed,
+        name => Device::parse(name).unwrap(),
+    };
+    let model = model.on_device(device).unwrap();
     let options = TrainOptions {
         num_epochs: n_steps,
         effective_batch_size: samples.len(),
@@ -141,6 +148,7 @@ fn main() {
     let result = json!({
         "tokens_per_second": n_tokens as f64 / usual[usual.len() / 2], "peak_mib": peak_mib(),
         "seconds": seconds, "losses": losses, "n_parameters": trainer.model().n_parameters(),
+        "device": device.to_string(),
     });
     println!("{result}");
 }

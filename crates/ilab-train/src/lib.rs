@@ -1,6 +1,9 @@
 //! Fine-tuning of language models, all weights or adapters: data, packing, the model with its backward pass, loss, optimisers,
 //! steps, checkpoints, the state of an unfinished run, and what is recorded of it.
 //!
+//! There is one model and one loop. On the processor it computes by the kernels of `ilab-kernels`, on a GPU by tensor
+//! operations: see [`device::Device`].
+//!
 //! Deliberately absent: writing GGUF files, engines and the screen. A caller drives [`trainer::Trainer`] one step at a time and
 //! decides when to save and what to show.
 //!

@@ -81,7 +81,9 @@ impl Inputs<'_> {
         let scores = scores.affine(f64::from(self.scale), 0.0)?;
         let (_, n_grouped, n_keys) = scores.dims3()?;
         let of_heads = (n_query, n_grouped * n_kv / n_query, n_keys);
-        let masked = scores.reshape(of_heads)?.broadcast_add(mask)?;
+        let masked = scores
+            .reshape(of_heads)?
+            .broadcast_add(&widened(mask, n_keys)?)?;
         let probabilities = softmax(&masked)?.reshape((n_kv, n_grouped, n_keys))?;
         Ok(Factors {
             q,
@@ -90,6 +92,16 @@ impl Inputs<'_> {
             probabilities,
         })
     }
+}
+
+/// A mask of the last keys as one of all `n_keys`.
+fn widened(mask: &Tensor, n_keys: usize) -> Result<Tensor> {
+    let (n_queries, n_masked) = mask.dims2()?;
+    if n_masked == n_keys {
+        return Ok(mask.clone());
+    }
+    let seen = Tensor::zeros((n_queries, n_keys - n_masked), mask.dtype(), mask.device())?;
+    Tensor::cat(&[&seen, mask], 1)
 }
 
 /// What each row takes from those that it sees.

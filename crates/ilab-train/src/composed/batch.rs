@@ -1,5 +1,7 @@
 //! A batch on a device: what all layers of a pass share.
 
+use std::collections::HashMap;
+
 use candle_core::{Device, Result, Tensor};
 use ilab_kernels::rope::RopeTable;
 
@@ -13,7 +15,7 @@ pub(crate) struct DeviceBatch {
     /// `[N]`.
     pub(crate) input_ids: Tensor,
     pub(crate) angles: Angles,
-    /// Tiles of the attention with their masks `[queries, keys]`.
+    /// Tiles of the attention with their masks `[queries, n_masked]`.
     pub(crate) tiles: Vec<(Tile, Tensor)>,
     /// Rows after which a token is learned.
     pub(crate) learned_rows: Vec<u32>,
@@ -58,19 +60,45 @@ fn angles(positions: &[u32], table: &RopeTable, device: &Device) -> Result<Angle
     })
 }
 
-/// Tiles with their masks.
+/// Tiles with their masks; parts of one size share theirs, so that a long segment takes the memory of one tile.
 pub(crate) fn masked(
     segments: &[usize],
     window: Option<usize>,
     n_rows: usize,
     device: &Device,
 ) -> Result<Vec<(Tile, Tensor)>> {
-    let tiles = tiles(segments, window, n_rows).into_iter();
-    tiles
-        .map(|tile| {
-            let shape = (tile.queries.len(), tile.keys.len());
-            let mask = Tensor::from_vec(tile.mask(segments, window), shape, device)?;
-            Ok((tile, mask))
-        })
-        .collect()
+    let mut of_parts: HashMap<(usize, usize), Tensor> = HashMap::new();
+    let mut masked = Vec::new();
+    for tile in tiles(segments, window, n_rows) {
+        let shape = (tile.queries.len(), tile.n_masked);
+        let known = of_parts.get(&shape).filter(|_| tile.is_part);
+        let mask = match known {
+            Some(mask) => mask.clone(),
+            None => Tensor::from_vec(tile.mask(segments, window), shape, device)?,
+        };
+        if tile.is_part {
+            of_parts.insert(shape, mask.clone());
+        }
+        masked.push((tile, mask));
+    }
+    Ok(masked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_segment_share_their_masks_and_nothing_else_does() {
+        let masks = masked(&[0, 12, 16, 18, 20], None, 4, &Device::Cpu).unwrap();
+        let values = |index: usize| -> Vec<f32> {
+            let (_, mask) = &masks[index];
+            mask.flatten_all().unwrap().to_vec1().unwrap()
+        };
+        assert_eq!(masks.len(), 5);
+        for part in 1..4 {
+            assert_eq!(masks[part].1.id(), masks[0].1.id());
+        }
+        assert_ne!(values(4), values(0), "two segments of two rows");
+    }
 }

@@ -10,6 +10,10 @@ pub(crate) const TILE_ROWS: usize = 256;
 pub(crate) struct Tile {
     pub(crate) queries: Range<usize>,
     pub(crate) keys: Range<usize>,
+    /// So many of its last keys are not seen by all of its rows; those before are.
+    pub(crate) n_masked: usize,
+    /// Whether it is a part of one segment: such tiles of one size have the same mask.
+    pub(crate) is_part: bool,
 }
 
 /// Tiles that cover the rows of all segments in their order. Short segments share one, so that a batch of many small samples
@@ -28,6 +32,8 @@ pub(crate) fn tiles(segments: &[usize], window: Option<usize>, n_rows: usize) ->
         {
             last.queries.end = end;
             last.keys.end = end;
+            last.n_masked = last.keys.len();
+            last.is_part = false;
             continue;
         }
         is_open = end - start <= n_rows;
@@ -37,8 +43,10 @@ pub(crate) fn tiles(segments: &[usize], window: Option<usize>, n_rows: usize) ->
                 start.max((first + 1).saturating_sub(window))
             });
             tiles.push(Tile {
+                n_masked: next - window.map_or(first, |_| first_key),
                 queries: first..next,
                 keys: first_key..next,
+                is_part: true,
             });
         }
     }
@@ -46,17 +54,16 @@ pub(crate) fn tiles(segments: &[usize], window: Option<usize>, n_rows: usize) ->
 }
 
 impl Tile {
-    /// Zero where a row sees another, -∞ elsewhere, `[queries, keys]`.
+    /// Zero where a row sees one of the masked keys, -∞ elsewhere, `[queries, n_masked]`.
     pub(crate) fn mask(&self, segments: &[usize], window: Option<usize>) -> Vec<f32> {
-        let mut mask = vec![f32::NEG_INFINITY; self.queries.len() * self.keys.len()];
-        let rows = mask.chunks_exact_mut(self.keys.len().max(1));
+        let first_masked = self.keys.end - self.n_masked;
+        let mut mask = vec![f32::NEG_INFINITY; self.queries.len() * self.n_masked];
+        let rows = mask.chunks_exact_mut(self.n_masked.max(1));
         for (query, row) in self.queries.clone().zip(rows) {
             let segment = segments.partition_point(|start| *start <= query) - 1;
-            let first = segments[segment];
-            let first = window.map_or(first, |window| {
-                first.max((query + 1).saturating_sub(window))
-            });
-            row[first - self.keys.start..=query - self.keys.start].fill(0.0);
+            let first = window.map_or(0, |window| (query + 1).saturating_sub(window));
+            let first = first.max(segments[segment]).max(first_masked);
+            row[first - first_masked..=query - first_masked].fill(0.0);
         }
         mask
     }
@@ -66,24 +73,34 @@ impl Tile {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     #[test]
     fn short_segments_share_a_tile_and_long_ones_are_cut() {
-        let tile = |queries, keys| Tile { queries, keys };
+        let shown = |segments: &[usize], window, n_rows| {
+            let tiles = tiles(segments, window, n_rows).into_iter();
+            let shown = tiles.map(|tile| {
+                let part = if tile.is_part { "part" } else { "whole" };
+                let Tile {
+                    queries,
+                    keys,
+                    n_masked,
+                    ..
+                } = tile;
+                format!("{queries:?} sees {keys:?}, masks {n_masked}, {part}")
+            });
+            shown.collect::<Vec<_>>().join("\n")
+        };
         assert_eq!(
-            tiles(&[0, 3, 5, 15, 17], None, 5),
-            [
-                tile(0..5, 0..5),
-                tile(5..10, 5..10),
-                tile(10..15, 5..15),
-                tile(15..17, 15..17)
-            ]
+            shown(&[0, 3, 5, 15, 17], None, 5),
+            "0..5 sees 0..5, masks 5, whole\n5..10 sees 5..10, masks 5, part\n\
+             10..15 sees 5..15, masks 5, part\n15..17 sees 15..17, masks 2, part"
         );
         assert_eq!(
-            tiles(&[0, 9], Some(3), 4),
-            [tile(0..4, 0..4), tile(4..8, 2..8), tile(8..9, 6..9)]
+            shown(&[0, 9], Some(3), 4),
+            "0..4 sees 0..4, masks 4, part\n4..8 sees 2..8, masks 6, part\n8..9 sees 6..9, masks 3, part"
         );
-        assert_eq!(tiles(&[0], None, 4), []);
+        assert_eq!(shown(&[0], None, 4), "");
     }
 
     proptest! {
@@ -97,27 +114,26 @@ mod tests {
             for length in lengths {
                 segments.push(segments[segments.len() - 1] + length);
             }
-            let mut next = 0;
+            let (mut next, mut parts) = (0, HashMap::new());
             for tile in tiles(&segments, window, n_rows) {
                 prop_assert_eq!(tile.queries.start, next);
                 prop_assert!(tile.queries.len() <= n_rows);
                 next = tile.queries.end;
                 let mask = tile.mask(&segments, window);
+                let first_masked = tile.keys.end - tile.n_masked;
                 for query in tile.queries.clone() {
                     let start = segments.iter().rev().find(|start| **start <= query);
                     let seen: Vec<usize> = (*start.unwrap()..=query)
                         .filter(|key| window.is_none_or(|window| query - key < window))
                         .collect();
-                    let row = &mask[(query - tile.queries.start) * tile.keys.len()..][..tile.keys.len()];
-                    let found: Vec<usize> = tile
-                        .keys
-                        .clone()
-                        .zip(row)
-                        .filter(|(_, value)| **value == 0.0)
-                        .map(|(key, _)| key)
-                        .collect();
+                    let row = &mask[(query - tile.queries.start) * tile.n_masked..][..tile.n_masked];
+                    let is_seen = |key: &usize| *key < first_masked || row[key - first_masked] == 0.0;
+                    let found: Vec<usize> = tile.keys.clone().filter(is_seen).collect();
                     prop_assert_eq!(found, seen);
                 }
+                let other = parts.entry((tile.is_part, tile.queries.len(), tile.n_masked));
+                let other = other.or_insert_with(|| mask.clone());
+                prop_assert!(!tile.is_part || *other == mask);
             }
             prop_assert_eq!(next, segments[segments.len() - 1]);
         }

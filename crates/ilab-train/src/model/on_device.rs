@@ -31,6 +31,8 @@ impl Opened {
 impl Model {
     /// Moves the model to a device, weight after weight; on [`Device::Cpu`] it stays as it is.
     ///
+    /// The thread that moves it has to be the one that trains it: CUDA orders the work of one thread alone.
+    ///
     /// # Errors
     /// A device that is absent or too small, or a base in blocks of eight or four bits, which the kernels of the processor
     /// alone can read.
