@@ -1,5 +1,6 @@
 //! Side by side with the peer, in one run on the same machine: what this program reaches and what the peer does.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -99,7 +100,8 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         true => Value::Object(told).to_string(),
         false => format!("{:#}", Value::Object(told)),
     };
-    println!("{text}");
+    // Nobody is left to tell when stdout itself is gone.
+    let _ = writeln!(std::io::stdout(), "{text}");
     Ok(())
 }
 

@@ -80,6 +80,9 @@ pub(crate) enum Saved {
     Activations(Box<Activations>),
 }
 
+/// Queries and keys before their heads were normalised.
+type Projected = (Vec<f32>, Vec<f32>);
+
 #[derive(Debug)]
 pub(crate) struct Activations {
     x: Vec<f32>,
@@ -254,7 +257,7 @@ impl Layer {
         k: &mut [f32],
         context: Context<'_>,
         work: &mut Workspace,
-    ) -> Option<(Vec<f32>, Vec<f32>)> {
+    ) -> Option<Projected> {
         let projected = self.head_norms.as_ref().map(|norms| {
             let eps = context.shape.eps;
             let mut normalise = |x: &mut [f32], norm: &Parameter| {
@@ -277,7 +280,7 @@ impl Layer {
         k: Activation,
         context: Context<'_>,
         work: &mut Workspace,
-    ) -> (Activation, Activation, Option<(Vec<f32>, Vec<f32>)>) {
+    ) -> (Activation, Activation, Option<Projected>) {
         if self.head_norms.is_none() {
             return (q, k, None);
         }
@@ -290,7 +293,7 @@ impl Layer {
     pub(crate) fn backward(
         &mut self,
         saved: Saved,
-        dy: &mut Vec<f32>,
+        dy: &mut [f32],
         context: Context<'_>,
         work: &mut Workspace,
     ) {
@@ -324,7 +327,7 @@ impl Layer {
         middle: &[f32],
         gate: Activation,
         up: Activation,
-        dy: &mut Vec<f32>,
+        dy: &mut [f32],
         context: Context<'_>,
         work: &mut Workspace,
     ) {
@@ -380,7 +383,7 @@ impl Layer {
         &mut self,
         x: &[f32],
         kept: [Activation; 4],
-        dy: &mut Vec<f32>,
+        dy: &mut [f32],
         context: Context<'_>,
         work: &mut Workspace,
     ) {

@@ -58,7 +58,7 @@ pub enum ResumeError {
         folder: PathBuf,
         /// What is wrong, where a file is.
         #[source]
-        source: Option<CheckpointError>,
+        source: Option<Box<CheckpointError>>,
     },
     /// What the optimiser remembers of a weight is missing or of another size.
     #[error("`{}` does not hold what the optimiser knows of `{name}`", folder.display())]
@@ -109,7 +109,7 @@ pub fn save(
     {
         return Ok(newest);
     }
-    let staged = StagedDir::new(&folder.join(format!("step_{}", progress.step)))?;
+    let staged = StagedDir::new(folder.join(format!("step_{}", progress.step)))?;
     write_weights(trainer.model(), staged.path())?;
     write_optimiser(trainer.optimiser(), staged.path())?;
     let description = Description {
@@ -160,7 +160,7 @@ pub fn restore(
         source,
     };
     let of_file = |error| match error {
-        TrainError::Checkpoint(source) => damaged(Some(source)).into(),
+        TrainError::Checkpoint(source) => damaged(Some(Box::new(source))).into(),
         other => other,
     };
     read_weights(trainer.model_mut(), &folder).map_err(of_file)?;

@@ -5,6 +5,7 @@ mod elsewhere;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ilab_config::Train;
 use ilab_kernels::matmul::Precision;
 use ilab_text::builtin_template::TemplateSource;
 use ilab_train::layer::Keep;
@@ -16,7 +17,10 @@ use ilab_weights::gguf_model::is_gguf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::cli::train::{DecayArg, KeepArg, LoraArgs, OptimiserArg, TrainArgs, WhenArg};
+use crate::cli::train::{
+    CourseArgs, DecayArg, KeepArg, LoraArgs, MemoryArgs, OptimiserArg, SavingArgs, TrainArgs,
+    WhenArg,
+};
 use crate::error::{CommandError, Kind};
 use crate::settings::{Invocation, named_model};
 
@@ -155,8 +159,8 @@ impl TrainSettings {
 
     pub(crate) fn resolve(args: TrainArgs, invocation: &Invocation) -> Result<Self, CommandError> {
         let config = invocation.config()?.train;
-        let pipeline = args.pipeline.clone().unwrap_or(config.pipeline);
-        let device = args.device.clone().unwrap_or(config.device);
+        let pipeline = args.pipeline.clone().unwrap_or(config.pipeline.clone());
+        let device = args.device.clone().unwrap_or(config.device.clone());
         let is_simple = pipeline == "simple";
         elsewhere::check(&args.elsewhere, &pipeline, &device)?;
         if args.data.json && args.data.preview.is_none() && !args.data.dry_run {
@@ -166,7 +170,7 @@ impl TrainSettings {
                 "the metrics of a training are in training_params_and_metrics_global0.jsonl, as JSON",
             ));
         }
-        let data_path = args.data_path.unwrap_or(config.data_path);
+        let data_path = args.data_path.unwrap_or(config.data_path.clone());
         let data_path = match args.input_dir.filter(|_| is_simple) {
             Some(folder) => newest_of(&[&folder])?,
             None => {
@@ -181,54 +185,14 @@ impl TrainSettings {
             &config.model_path,
             invocation,
         )?;
-        let additional = Additional::read(config.additional_args)?;
+        let additional = Additional::read(config.additional_args.clone())?;
         let memory = &args.memory;
-        let checkpoint_dir = args.ckpt_output_dir.unwrap_or(config.ckpt_output_dir);
-        let saving = SavingSettings {
-            every_epoch: (config.checkpoint_at_epoch || args.saving.checkpoint_at_epoch)
-                && !args.saving.last_epoch_only,
-            n_samples: Some(args.saving.save_samples.unwrap_or(config.save_samples))
-                .filter(|n| *n > 0),
-            keeps_all: args.saving.keep_checkpoints == KeepArg::All,
-            writes_gguf: true,
-            quantises: !args.saving.skip_quantize,
-            final_gguf: is_simple.then(|| checkpoint_dir.join("ggml-model-f16.gguf")),
-            keeps_state: !args.saving.disable_accelerate_full_state_at_epoch,
-            state_interval: args.saving.state_interval.map(Duration::from_secs),
-            is_fresh: args.saving.fresh,
-            tensorboard: args.saving.tensorboard,
-        };
+        let checkpoint_dir = args
+            .ckpt_output_dir
+            .unwrap_or(config.ckpt_output_dir.clone());
+        let saving = saving_settings(&args.saving, &config, &checkpoint_dir, is_simple);
         let course = &args.course;
-        let defaults = match is_simple {
-            true => simple_options(),
-            false => TrainOptions::default(),
-        };
-        let options = TrainOptions {
-            num_epochs: course.num_epochs.unwrap_or(config.num_epochs) as usize,
-            effective_batch_size: match (course.effective_batch_size, is_simple) {
-                (Some(size), _) => size as usize,
-                (None, true) => defaults.effective_batch_size,
-                (None, false) => config.effective_batch_size as usize,
-            },
-            max_batch_len: memory.max_batch_len.unwrap_or(config.max_batch_len) as usize,
-            learning_rate: (course.learning_rate)
-                .or(additional.learning_rate)
-                .unwrap_or(defaults.learning_rate),
-            lr_scheduler: course.lr_scheduler.map_or(defaults.lr_scheduler, decay),
-            warmup_steps: (course.warmup_steps)
-                .or(additional.warmup_steps.filter(|_| !is_simple))
-                .unwrap_or(defaults.warmup_steps),
-            shortens_warmup: course.warmup_steps.is_none(),
-            optimiser: match (course.optimizer, memory.optimize_memory) {
-                (Some(optimiser), _) => optimiser_kind(optimiser),
-                (None, true) => OptimiserKind::AdamW8Bit,
-                (None, false) => defaults.optimiser,
-            },
-            random_seed: (course.seed)
-                .or(additional.random_seed)
-                .or(defaults.random_seed),
-            ..defaults
-        };
+        let options = train_options(course, memory, &config, &additional, is_simple);
         let rank = args.lora.lora_rank.or(config.lora_rank);
         let quantisation = config.lora_quantize_dtype.as_deref();
         let method = method(
@@ -283,6 +247,67 @@ impl TrainSettings {
             options,
             notes,
         })
+    }
+}
+
+/// The course of the training: flags, then the configuration, then the pipeline's defaults.
+fn train_options(
+    course: &CourseArgs,
+    memory: &MemoryArgs,
+    config: &Train,
+    additional: &Additional,
+    is_simple: bool,
+) -> TrainOptions {
+    let defaults = match is_simple {
+        true => simple_options(),
+        false => TrainOptions::default(),
+    };
+    TrainOptions {
+        num_epochs: course.num_epochs.unwrap_or(config.num_epochs) as usize,
+        effective_batch_size: match (course.effective_batch_size, is_simple) {
+            (Some(size), _) => size as usize,
+            (None, true) => defaults.effective_batch_size,
+            (None, false) => config.effective_batch_size as usize,
+        },
+        max_batch_len: memory.max_batch_len.unwrap_or(config.max_batch_len) as usize,
+        learning_rate: (course.learning_rate)
+            .or(additional.learning_rate)
+            .unwrap_or(defaults.learning_rate),
+        lr_scheduler: course.lr_scheduler.map_or(defaults.lr_scheduler, decay),
+        warmup_steps: (course.warmup_steps)
+            .or(additional.warmup_steps.filter(|_| !is_simple))
+            .unwrap_or(defaults.warmup_steps),
+        shortens_warmup: course.warmup_steps.is_none(),
+        optimiser: match (course.optimizer, memory.optimize_memory) {
+            (Some(optimiser), _) => optimiser_kind(optimiser),
+            (None, true) => OptimiserKind::AdamW8Bit,
+            (None, false) => defaults.optimiser,
+        },
+        random_seed: (course.seed)
+            .or(additional.random_seed)
+            .or(defaults.random_seed),
+        ..defaults
+    }
+}
+
+fn saving_settings(
+    args: &SavingArgs,
+    config: &Train,
+    checkpoint_dir: &Path,
+    is_simple: bool,
+) -> SavingSettings {
+    SavingSettings {
+        every_epoch: (config.checkpoint_at_epoch || args.checkpoint_at_epoch)
+            && !args.last_epoch_only,
+        n_samples: Some(args.save_samples.unwrap_or(config.save_samples)).filter(|n| *n > 0),
+        keeps_all: args.keep_checkpoints == KeepArg::All,
+        writes_gguf: true,
+        quantises: !args.skip_quantize,
+        final_gguf: is_simple.then(|| checkpoint_dir.join("ggml-model-f16.gguf")),
+        keeps_state: !args.disable_accelerate_full_state_at_epoch,
+        state_interval: args.state_interval.map(Duration::from_secs),
+        is_fresh: args.fresh,
+        tensorboard: args.tensorboard,
     }
 }
 
@@ -527,7 +552,7 @@ fn model_path(
         (Some(gguf), _) => gguf,
         (None, Some(path)) => path,
         (None, None) => match named_model::student(id, invocation)? {
-            Some(model) => PathBuf::from(model.path),
+            Some(model) => model.path,
             None => PathBuf::from(configured),
         },
     };

@@ -88,7 +88,7 @@ pub(crate) fn train(
 ) -> Result<Trained, CommandError> {
     let prepared = prepare::prepare(settings, ui, cancel)?;
     let mut run = Run::begin(settings, ui, prepared)?;
-    let outcome = run.to_the_end(cancel);
+    let outcome = run.take_steps(cancel);
     let is_cancelled = outcome.as_ref().is_err_and(CommandError::is_cancelled);
     if is_cancelled && run.is_between_steps && settings.saving.keeps_state {
         run.save_state()?;
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn to_the_end(&mut self, cancel: &Cancel) -> CommandResult {
+    fn take_steps(&mut self, cancel: &Cancel) -> CommandResult {
         while !self.course.is_over() {
             let step = match self.trainer.step(cancel) {
                 Ok(Some(step)) => step,
