@@ -3,6 +3,7 @@
 //! Run: `cargo run --release -p ilab-train --example loss_curve -- DIR [f32]`
 
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+#![allow(clippy::print_stdout, reason = "its output is the measurement")]
 
 use std::path::PathBuf;
 

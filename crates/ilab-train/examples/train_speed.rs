@@ -5,6 +5,7 @@
 //! with `--features cuda` and `--device cuda` on a GPU, with `--device composed` by the same operations on the processor.
 
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
+#![allow(clippy::print_stdout, reason = "its output is the measurement")]
 
 use std::time::Instant;
 

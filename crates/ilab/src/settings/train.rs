@@ -8,6 +8,7 @@ use std::time::Duration;
 use ilab_config::Train;
 use ilab_kernels::matmul::Precision;
 use ilab_text::builtin_template::TemplateSource;
+use ilab_train::device::Device;
 use ilab_train::layer::Keep;
 use ilab_train::method::{BaseFormat, LINEAR_MODULES, LoraOptions, Method};
 use ilab_train::optimiser::OptimiserKind;
@@ -41,6 +42,8 @@ pub(crate) struct TrainSettings {
     pub(crate) max_seq_len: usize,
     /// What of the model is trained.
     pub(crate) method: Method,
+    /// What it is trained on.
+    pub(crate) device: Device,
     /// In which precision products are computed.
     pub(crate) precision: Precision,
     /// What is kept of the forward pass; `None` asks the memory.
@@ -133,6 +136,7 @@ impl TrainSettings {
             checkpoint_dir,
             max_seq_len,
             method: Method::Full,
+            device: Device::Cpu,
             precision: Precision::Bf16,
             keep: Some(Keep::Activations),
             validation: None,
@@ -163,6 +167,8 @@ impl TrainSettings {
         let device = args.device.clone().unwrap_or(config.device.clone());
         let is_simple = pipeline == "simple";
         elsewhere::check(&args.elsewhere, &pipeline, &device)?;
+        let device = Device::parse(&device)?;
+        device.check()?;
         if args.data.json && args.data.preview.is_none() && !args.data.dry_run {
             return Err(CommandError::message(
                 Kind::Usage,
@@ -194,7 +200,9 @@ impl TrainSettings {
         let course = &args.course;
         let options = train_options(course, memory, &config, &additional, is_simple);
         let rank = args.lora.lora_rank.or(config.lora_rank);
-        let quantisation = config.lora_quantize_dtype.as_deref();
+        // Blocks are not read by tensor operations.
+        let is_default_kept = device == Device::Cpu;
+        let quantisation = (config.lora_quantize_dtype.as_deref()).filter(|_| is_default_kept);
         let method = method(
             &args.lora,
             rank,
@@ -213,6 +221,7 @@ impl TrainSettings {
             data_output_dir: args.data_output_dir.unwrap_or(config.data_output_dir),
             max_seq_len: args.data.max_seq_len.unwrap_or(config.max_seq_len) as usize,
             method,
+            device,
             precision: match memory.compute_dtype.as_str() {
                 "f32" => Precision::F32,
                 _ => Precision::Bf16,

@@ -299,7 +299,7 @@ fn what_is_not_built_is_refused_by_name() {
         shown,
         "exit code: 1\n----- stdout -----\n----- stderr -----\n\
 error: Unable to train with device=cuda and pipeline=accelerated\n\
-hint: this version trains on one device: `--pipeline full --device cpu` learns the same, `--lora-rank` and `--optimize-memory` make it smaller\n"
+hint: this version trains on one device: `--pipeline full` learns the same, `--lora-rank` and `--optimize-memory` make it smaller\n"
     );
     let shown = program.run(&["model", "train", "--data-path", "tiny"]);
     assert!(shown.starts_with("exit code: 2"), "{shown}");

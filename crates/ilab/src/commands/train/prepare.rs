@@ -107,7 +107,9 @@ pub(super) fn prepare(
     Ok(Prepared {
         model: model
             .with_precision(settings.precision)
-            .with_keep(plan.keep),
+            .with_keep(plan.keep)
+            .on_device(settings.device)
+            .map_err(TrainError::from)?,
         validation: validation_batches(plan.batch_tokens, &held_out),
         data: account(&dataset, held_out.len()),
         samples: dataset.samples,

@@ -18,12 +18,11 @@ pub(super) fn check(
         ));
     }
     let hint = match (pipeline, device) {
-        ("simple" | "full", "cpu") => None,
+        ("simple" | "full", "cpu" | "cuda" | "mps") => None,
         ("accelerated", _) => Some(
-            "this version trains on one device: `--pipeline full --device cpu` learns the same, `--lora-rank` and `--optimize-memory` make it smaller",
+            "this version trains on one device: `--pipeline full` learns the same, `--lora-rank` and `--optimize-memory` make it smaller",
         ),
-        (_, "hpu") => Some("Intel Gaudi is not supported: pass `--device cpu`"),
-        _ => Some("this program was built without it: pass `--device cpu`"),
+        _ => Some("Intel Gaudi is not supported: pass `--device cpu`"),
     };
     if let Some(hint) = hint {
         return Err(CommandError::message(
