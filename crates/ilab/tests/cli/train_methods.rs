@@ -344,10 +344,10 @@ fn what_is_not_done_is_refused_with_the_reason() {
     assert_snapshot!(shown.join("\n"), @r#"
     ["--pipeline=accelerated"] exit code: 1
       Unable to train with device=cpu and pipeline=accelerated
-      hint: this version trains on one device: `--pipeline full --device cpu` learns the same, `--lora-rank` and `--optimize-memory` make it smaller
+      hint: this version trains on one device: `--pipeline full` learns the same, `--lora-rank` and `--optimize-memory` make it smaller
     ["--device=cuda"] exit code: 1
-      Unable to train with device=cuda and pipeline=full
-      hint: this program was built without it: pass `--device cpu`
+      this program was built without CUDA
+      hint: build it with `cargo build --release --features cuda`, or pass `--device cpu`
     ["--strategy=lab-multiphase"] exit code: 2
       Multi Phase and Skills Only training is only supported with `--pipeline accelerated`
       hint: leave out `--strategy`: each phase is a run of its own, the second with `--model-path` at the first's checkpoint
