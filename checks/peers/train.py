@@ -1,6 +1,6 @@
 """Trains a Llama of some size for a few steps with PyTorch and prints what it took, as one JSON object.
 
-Run: python checks/peers/train.py --dtype bf16 [--steps 5] [--lora 8] ...     (see checks/peers/requirements.txt)
+Run: python checks/peers/train.py --dtype bf16 [--steps 5] [--lora 8] ...     (see checks/peers.txt)
 
 The same work as `cargo xtask bench train`: random tokens, every token learned (or a share of them), AdamW, clipping.
 """

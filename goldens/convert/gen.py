@@ -5,6 +5,8 @@ transformers 4.57.6, torch 2.15.0, numpy 2.4.6. Run from the repository's root:
 
     cargo run -p ilab-testkit --example tiny_llama -- MODELS
     python goldens/convert/gen.py MODELS LLAMA_CPP > goldens/convert/tiny_llama.json
+    python goldens/convert/gen.py MODELS LLAMA_CPP families > goldens/convert/families.json
+    python goldens/convert/gen.py MODELS LLAMA_CPP logits > goldens/convert/logits.json
 
 MODELS is any new folder, LLAMA_CPP the vendor/llama.cpp folder of the unpacked sdist.
 """
@@ -31,6 +33,7 @@ import convert_hf_to_gguf  # noqa: E402
 import gguf  # noqa: E402
 
 TYPES = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "bf16": "MOSTLY_BF16", "q8_0": "MOSTLY_Q8_0"}
+FAMILIES = {"mistral": "LlamaModel", "granite": "GraniteModel", "qwen2": "Qwen2Model", "qwen3": "Qwen3Model"}
 
 # Guessed from the folder's name, which is ours to choose.
 GUESSED = {"general.name", "general.basename", "general.finetune", "general.version"}
@@ -41,7 +44,8 @@ convert_hf_to_gguf.TextModel.get_vocab_base_pre = lambda self, tokenizer: "gpt-2
 
 
 def convert(folder: pathlib.Path, file_type: str, path: pathlib.Path) -> gguf.GGUFReader:
-    model = convert_hf_to_gguf.LlamaModel(
+    converter = getattr(convert_hf_to_gguf, FAMILIES.get(folder.name, "LlamaModel"))
+    model = converter(
         dir_model=folder,
         ftype=gguf.LlamaFileType[file_type],
         fname_out=path,
@@ -77,7 +81,7 @@ def tensors(reader: gguf.GGUFReader) -> dict:
     }
 
 
-def golden(folder: pathlib.Path) -> dict:
+def golden(folder: pathlib.Path, types: dict = TYPES) -> dict:
     result = {
         "sources": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())
@@ -85,7 +89,7 @@ def golden(folder: pathlib.Path) -> dict:
         "types": {},
     }
     with tempfile.TemporaryDirectory() as scratch:
-        for name, file_type in TYPES.items():
+        for name, file_type in types.items():
             reader = convert(folder, file_type, pathlib.Path(scratch) / f"{name}.gguf")
             keys = metadata(reader)
             file_type_value = keys.pop("general.file_type")["value"]
@@ -112,13 +116,23 @@ def block_golden() -> dict:
     return {"values": values.view(np.uint32).tolist(), "blocks": blocks.tobytes().hex()}
 
 
-print(
-    json.dumps(
-        {
-            "models": {name: golden(MODELS / name) for name in ("plain", "like_llama3")},
-            "q8_0": block_golden(),
-        },
-        indent=1,
-        ensure_ascii=False,
-    )
-)
+def logits(folder: pathlib.Path) -> list[float]:
+    """Of the last of 60 tokens, by transformers in f32."""
+    import torch
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    tokens = torch.tensor([[(position * position + 3 * position) % 250 for position in range(60)]])
+    with torch.no_grad():
+        return model(tokens).logits[0, -1].tolist()
+
+
+def content_of(argument: str | None) -> dict:
+    if argument == "logits":
+        return {name: logits(MODELS / name) for name in ("plain", "like_llama3", *FAMILIES)}
+    if argument == "families":
+        return {"models": {name: golden(MODELS / name, {"f16": TYPES["f16"]}) for name in FAMILIES}}
+    models = {name: golden(MODELS / name) for name in ("plain", "like_llama3")}
+    return {"models": models, "q8_0": block_golden()}
+
+
+print(json.dumps(content_of(sys.argv[3] if len(sys.argv) > 3 else None), indent=1, ensure_ascii=False))

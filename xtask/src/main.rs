@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod bench;
 mod starter;
 mod tidy;
 
@@ -18,6 +19,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
 enum Task {
+    /// Measure side by side with the peer.
+    Bench(bench::BenchArgs),
     /// Make the starter model.
     #[command(subcommand)]
     Starter(starter::Command),
@@ -29,6 +32,8 @@ enum Task {
 #[derive(Debug, thiserror::Error)]
 enum TaskError {
     #[error(transparent)]
+    Bench(#[from] bench::BenchError),
+    #[error(transparent)]
     Starter(#[from] starter::error::StarterError),
     #[error(transparent)]
     Tidy(#[from] tidy::TidyError),
@@ -36,6 +41,7 @@ enum TaskError {
 
 fn run(task: Task) -> Result<(), TaskError> {
     match task {
+        Task::Bench(args) => Ok(bench::run(&args)?),
         Task::Starter(command) => Ok(starter::run(command)?),
         Task::Tidy => Ok(tidy::run()?),
     }

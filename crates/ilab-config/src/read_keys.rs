@@ -37,11 +37,14 @@ const READ_KEYS: &[&str] = &[
     "train.data_path",
     "train.device",
     "train.effective_batch_size",
+    "train.lora_quantize_dtype",
+    "train.lora_rank",
     "train.max_batch_len",
     "train.max_seq_len",
     "train.model_path",
     "train.num_epochs",
     "train.pipeline",
+    "train.save_samples",
 ];
 
 /// What is written above every other key.

@@ -3,17 +3,14 @@
 use std::path::Path;
 
 use ilab_base::cancel::Cancelled;
-use ilab_weights::config::ModelConfig;
 use ilab_weights::gguf::{GgufWriter, Metadata};
-use ilab_weights::safetensors::Checkpoint;
 
 use crate::encode::write_tensor;
 use crate::error::ConvertError;
 use crate::hyperparameters;
+use crate::model::Source;
 use crate::output_type::OutputType;
 use crate::plan::plan_tensors;
-use crate::rope_frequencies::llama3_factors;
-use crate::vocabulary;
 
 /// A tensor is about to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +44,13 @@ pub struct Converted {
 /// # Errors
 /// Those of [`convert`] for these files.
 pub fn check(folder: &Path) -> Result<(), ConvertError> {
-    let config = ModelConfig::from_dir(folder)?;
-    hyperparameters::check(&config, folder)?;
-    llama3_factors(&config, &folder.join("config.json"))?;
-    vocabulary::insert(&mut Metadata::new(), folder, &config)
+    let source = Source::model(folder);
+    let config = source.config()?;
+    config.llama3_factors(&source.config_path())?;
+    source.insert_vocabulary(&mut Metadata::new(), &config)
 }
 
-/// Writes the model in `folder` to the GGUF file `destination`, replacing what is there once the new file is complete.
+/// Writes a model to the GGUF file `destination`, replacing what is there once the new file is complete.
 ///
 /// `observer` is called before each tensor and ends the work by returning an error; nothing is left behind then.
 ///
@@ -66,17 +63,34 @@ pub fn convert(
     output_type: OutputType,
     observer: &mut dyn FnMut(&Step<'_>) -> Result<(), Cancelled>,
 ) -> Result<Converted, ConvertError> {
-    let config = ModelConfig::from_dir(folder)?;
-    hyperparameters::check(&config, folder)?;
-    let checkpoint = Checkpoint::open(folder)?;
-    let rope_factors = llama3_factors(&config, &folder.join("config.json"))?;
-    let tensors = plan_tensors(folder, &config, &checkpoint, output_type, rope_factors)?;
+    convert_source(&Source::model(folder), destination, output_type, observer)
+}
+
+/// As [`convert`], with a tokenizer from elsewhere or an adapter to merge.
+///
+/// # Errors
+/// As [`convert`], and an adapter that is another model's.
+pub fn convert_source(
+    source: &Source<'_>,
+    destination: &Path,
+    output_type: OutputType,
+    observer: &mut dyn FnMut(&Step<'_>) -> Result<(), Cancelled>,
+) -> Result<Converted, ConvertError> {
+    let (config, checkpoint) = source.open()?;
+    let rope_factors = config.llama3_factors(&source.config_path())?;
+    let tensors = plan_tensors(
+        source.model,
+        &config,
+        &checkpoint,
+        output_type,
+        rope_factors,
+    )?;
     let n_parameters = tensors.iter().map(|tensor| tensor.info.n_values()).sum();
 
     let mut metadata = Metadata::new();
-    let name = model_name(folder);
+    let name = model_name(source.model);
     hyperparameters::insert(&mut metadata, &config, &name, n_parameters, output_type);
-    vocabulary::insert(&mut metadata, folder, &config)?;
+    source.insert_vocabulary(&mut metadata, &config)?;
 
     let mut writer = GgufWriter::new(metadata);
     let mut bytes_total = 0;
@@ -99,7 +113,7 @@ pub fn convert(
             bytes_total,
         })?;
         bytes_written += info.size_bytes().unwrap_or_default();
-        write_tensor(tensor, &checkpoint, sink)
+        write_tensor(tensor, &checkpoint, source.adapter, sink)
     })?;
     Ok(Converted {
         n_tensors: tensors.len(),
@@ -109,10 +123,16 @@ pub fn convert(
 }
 
 /// The folder's name, also where it was given as `.`.
-fn model_name(folder: &Path) -> String {
+pub(crate) fn model_name(folder: &Path) -> String {
     let absolute = std::path::absolute(folder);
     let named = absolute.as_deref().unwrap_or(folder);
-    named.file_name().map_or_else(
+    // The ending of a file is no part of the model's name; that of a folder (Granite-3.1) may be.
+    let name = if named.is_dir() {
+        named.file_name()
+    } else {
+        named.file_stem()
+    };
+    name.map_or_else(
         || "model".to_owned(),
         |name| name.to_string_lossy().into_owned(),
     )

@@ -1,8 +1,9 @@
 //! Rows of a tensor, from the type they are stored in to the type they are written in.
 
 use half::{bf16, f16};
+use ilab_weights::adapter::{Adapter, LoraModule};
+use ilab_weights::checkpoint::Checkpoint;
 use ilab_weights::gguf::{TensorSink, TensorType, q8_0};
-use ilab_weights::safetensors::{Checkpoint, CheckpointError, to_f32};
 
 use crate::error::ConvertError;
 use crate::plan::{PlannedTensor, Source};
@@ -14,6 +15,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub(crate) fn write_tensor(
     tensor: &PlannedTensor,
     checkpoint: &Checkpoint,
+    adapter: Option<&Adapter>,
     sink: &mut TensorSink<'_>,
 ) -> Result<(), ConvertError> {
     let tensor_type = tensor.info.tensor_type;
@@ -25,19 +27,16 @@ pub(crate) fn write_tensor(
         }
         Source::Tensor { name, rows } => (name, rows),
     };
-    let view = checkpoint.tensor(name)?;
-    let n_rows = match view.shape() {
-        [n_rows, _] => *n_rows,
-        _ => 1,
-    };
-    let row_bytes = view.data().len() / n_rows.max(1);
-    for row in 0..n_rows {
-        let begin = rows.stored_row(row) * row_bytes;
-        let stored = &view.data()[begin..begin + row_bytes];
-        let values = to_f32(view.dtype(), stored).ok_or_else(|| CheckpointError::Dtype {
-            name: name.clone(),
-            dtype: view.dtype(),
-        })?;
+    let stored = checkpoint.tensor(name)?;
+    let module = adapter.and_then(|adapter| adapting(adapter, name));
+    let mut values = Vec::with_capacity(stored.n_columns());
+    for row in 0..stored.n_rows() {
+        let row = rows.hugging_face_row(row);
+        values.clear();
+        stored.append_row(row, &mut values)?;
+        if let Some((module, scale)) = module {
+            module.add_row(scale, row, &mut values);
+        }
         encode(&values, tensor_type, &mut chunk);
         if chunk.len() >= CHUNK_BYTES {
             sink.write(&chunk)?;
@@ -45,6 +44,12 @@ pub(crate) fn write_tensor(
         }
     }
     Ok(sink.write(&chunk)?)
+}
+
+/// What an adapter does to a tensor, and its scale.
+pub(crate) fn adapting<'a>(adapter: &'a Adapter, tensor: &str) -> Option<(&'a LoraModule, f32)> {
+    let module = adapter.module(tensor.strip_suffix(".weight")?)?;
+    Some((module, adapter.scale(module)))
 }
 
 /// Appends values in a type that [`OutputType`](crate::output_type::OutputType) chooses.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use ilab_base::cancel::Cancelled;
 use ilab_base::hint::Hint;
 use ilab_base::io::IoError;
+use ilab_weights::adapter::AdapterError;
+use ilab_weights::checkpoint::CheckpointError;
 use ilab_weights::config::ConfigError;
 use ilab_weights::gguf::GgufError;
-use ilab_weights::safetensors::CheckpointError;
+use ilab_weights::gguf_model::TokenizerError;
 
 /// A model cannot be converted.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,12 @@ pub enum ConvertError {
     /// The weights cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The adapter cannot be used.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The tokenizer of a GGUF file cannot be written as files.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
     /// The GGUF file cannot be written.
     #[error(transparent)]
     Gguf(#[from] GgufError),
@@ -79,20 +87,12 @@ pub enum ConvertError {
         path: PathBuf,
     },
     /// A tensor of the checkpoint has no place in the file.
-    #[error("`{}` holds the tensor `{tensor}`, which the Llama architecture does not have", folder.display())]
+    #[error("`{}` holds the tensor `{tensor}`, which its architecture does not have", folder.display())]
     UnknownTensor {
         /// The model folder.
         folder: PathBuf,
         /// The tensor.
         tensor: String,
-    },
-    /// A key of `rope_scaling` is absent or makes no sense.
-    #[error("`{}`: `rope_scaling.{key}` must be a positive number for llama3 scaling", path.display())]
-    RopeScaling {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: &'static str,
     },
 }
 
@@ -105,19 +105,20 @@ impl Hint for ConvertError {
             Self::Io(error) => return error.hints(),
             Self::Config(error) => return error.hints(),
             Self::Checkpoint(error) => return error.hints(),
+            Self::Adapter(error) => return error.hints(),
+            Self::Tokenizer(error) => return error.hints(),
             Self::Gguf(error) => return error.hints(),
             Self::Cancelled(_) => return Vec::new(),
-            Self::Json { .. }
-            | Self::DuplicateToken { .. }
-            | Self::TokenOutsideModel { .. }
-            | Self::RopeScaling { .. } => {
+            Self::Json { .. } | Self::DuplicateToken { .. } | Self::TokenOutsideModel { .. } => {
                 "the file may be damaged or belong to another model: download or copy the model folder again"
             }
             Self::UnsupportedTokenizer { .. } => {
                 "use a model with a byte-level BPE tokenizer, or its published GGUF file"
             }
             Self::NoEndOfSequence { .. } => "set `eos_token` in tokenizer_config.json",
-            Self::UnknownTensor { .. } => "use a model of the Llama architecture",
+            Self::UnknownTensor { .. } => {
+                "use a model of a supported architecture, such as Granite 3, Llama, Mistral or Qwen"
+            }
         };
         vec![hint.to_owned()]
     }

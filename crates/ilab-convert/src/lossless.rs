@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
+use ilab_weights::checkpoint::{Checkpoint, Encoding};
 use ilab_weights::config::ModelConfig;
-use ilab_weights::safetensors::Checkpoint;
-use safetensors::tensor::Dtype;
 
 use crate::error::ConvertError;
 use crate::output_type::OutputType;
@@ -17,17 +16,17 @@ pub fn lossless_type(folder: &Path) -> Result<OutputType, ConvertError> {
     // Of a folder that is no model at all, the missing configuration says more than the missing weights.
     ModelConfig::from_dir(folder)?;
     let checkpoint = Checkpoint::open(folder)?;
-    let mut dtypes = Vec::new();
+    let mut encodings = Vec::new();
     for name in checkpoint.names() {
-        let view = checkpoint.tensor(name)?;
+        let tensor = checkpoint.tensor(name)?;
         // Vectors become F32 in any case.
-        if view.shape().len() == 2 && !dtypes.contains(&view.dtype()) {
-            dtypes.push(view.dtype());
+        if tensor.shape().len() == 2 && !encodings.contains(&tensor.encoding()) {
+            encodings.push(tensor.encoding());
         }
     }
-    Ok(match dtypes.as_slice() {
-        [Dtype::BF16] => OutputType::Bf16,
-        [Dtype::F16] => OutputType::F16,
+    Ok(match encodings.as_slice() {
+        [Encoding::Bf16] => OutputType::Bf16,
+        [Encoding::F16] => OutputType::F16,
         _ => OutputType::F32,
     })
 }

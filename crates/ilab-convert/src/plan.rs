@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use ilab_weights::checkpoint::{Checkpoint, CheckpointError};
 use ilab_weights::config::{ModelConfig, model_tensors};
 use ilab_weights::gguf::TensorInfo;
-use ilab_weights::safetensors::{Checkpoint, CheckpointError};
-use ilab_weights::tensor_names::{is_redundant, llama_to_gguf};
-use safetensors::tensor::Dtype;
+use ilab_weights::gguf_layout::{HeadRows, architecture, head_rows};
+use ilab_weights::tensor_names::{is_redundant, to_gguf};
 
 use crate::error::ConvertError;
 use crate::output_type::OutputType;
@@ -21,36 +21,8 @@ pub(crate) enum Source {
         /// Its name there.
         name: String,
         /// In which order its rows are written.
-        rows: RowOrder,
+        rows: HeadRows,
     },
-}
-
-/// The order of a matrix's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowOrder {
-    /// As stored.
-    Stored,
-    /// Within each head, the first half's rows alternate with the second half's.
-    ///
-    /// Hugging Face rotates dimension i of a head together with i + D/2, llama.cpp's `llama` architecture 2i with 2i + 1;
-    /// queries and keys are stored for the one and used by the other.
-    Interleaved {
-        /// Rows of a head.
-        head_dim: usize,
-    },
-}
-
-impl RowOrder {
-    /// Which stored row comes at this place.
-    pub(crate) fn stored_row(self, row: usize) -> usize {
-        match self {
-            Self::Stored => row,
-            Self::Interleaved { head_dim } => {
-                let (head, within) = (row / head_dim, row % head_dim);
-                head * head_dim + (within % 2) * (head_dim / 2) + within / 2
-            }
-        }
-    }
 }
 
 /// One tensor of the file.
@@ -87,13 +59,9 @@ pub(crate) fn plan_tensors(
     }
     for (name, shape) in model_tensors {
         check_tensor(checkpoint, &name, &shape)?;
-        let gguf_name = llama_to_gguf(&name).ok_or_else(|| unknown_tensor(folder, &name))?;
-        let rows = if name.ends_with(".q_proj.weight") || name.ends_with(".k_proj.weight") {
-            let head_dim = config.head_dim();
-            RowOrder::Interleaved { head_dim }
-        } else {
-            RowOrder::Stored
-        };
+        let gguf_name = to_gguf(&name).ok_or_else(|| unknown_tensor(folder, &name))?;
+        let architecture = architecture(&config.model_type);
+        let rows = head_rows(architecture, &name, config.head_dim());
         planned.push(PlannedTensor {
             info: info(&gguf_name, &shape, output_type),
             source: Source::Tensor { name, rows },
@@ -112,38 +80,14 @@ fn check_tensor(
     name: &str,
     expected: &[usize],
 ) -> Result<(), CheckpointError> {
-    let view = checkpoint.tensor(name)?;
-    if view.shape() != expected {
-        return Err(CheckpointError::Shape {
-            name: name.to_owned(),
-            found: view.shape().to_vec(),
-            expected: expected.to_vec(),
-        });
-    }
-    match view.dtype() {
-        Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(()),
-        dtype => Err(CheckpointError::Dtype {
-            name: name.to_owned(),
-            dtype,
-        }),
-    }
+    let tensor = checkpoint.tensor(name)?;
+    tensor.check_shape(expected)?;
+    tensor.check_readable()
 }
 
 fn unknown_tensor(folder: &Path, tensor: &str) -> ConvertError {
     ConvertError::UnknownTensor {
         folder: folder.to_owned(),
         tensor: tensor.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn interleaving_keeps_heads_apart() {
-        let order = RowOrder::Interleaved { head_dim: 6 };
-        let rows: Vec<usize> = (0..12).map(|row| order.stored_row(row)).collect();
-        assert_eq!(rows, [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
     }
 }

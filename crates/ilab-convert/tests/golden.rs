@@ -1,4 +1,4 @@
-//! Every key and every tensor of two tiny models against llama.cpp's own converter, in both directions.
+//! Every key and every tensor of tiny models against llama.cpp's own converter, in both directions.
 //!
 //! `goldens/convert/gen.py` made the file. Its sources' checksums are compared first, so that a change of the tiny models
 //! shows as such.
@@ -9,11 +9,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ilab_convert::{OutputType, convert};
-use ilab_testkit::tiny_llama;
+use ilab_testkit::tiny_llama::{self, Family};
 use ilab_testkit::tolerance::Tolerance;
-use ilab_weights::gguf::{Array, GgufFile, TensorType, Value, q8_0};
+use ilab_weights::gguf::{Array, GgufFile, Metadata, TensorType, Value, q8_0};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+
+fn families() -> Json {
+    serde_json::from_str(include_str!("../../../goldens/convert/families.json")).unwrap()
+}
 
 fn golden() -> Json {
     serde_json::from_str(include_str!("../../../goldens/convert/tiny_llama.json")).unwrap()
@@ -52,9 +56,8 @@ fn described(value: &Value) -> Json {
     json!({"type": value_type, "value": value})
 }
 
-fn check_metadata(file: &GgufFile, golden: &Json, file_type: &Json) {
-    let mut ours: BTreeMap<&str, Json> = file
-        .metadata()
+fn check_metadata(metadata: &Metadata, golden: &Json, file_type: &Json) {
+    let mut ours: BTreeMap<&str, Json> = metadata
         .iter()
         .map(|(key, value)| (key, described(value)))
         .collect();
@@ -125,7 +128,7 @@ fn check_model(name: &str, write: impl Fn(&Path)) {
         let path = folder.path().join(format!("{type_name}.gguf"));
         convert(&source, &path, output_type, &mut |_| Ok(())).unwrap();
         let file = GgufFile::open(path).unwrap();
-        check_metadata(&file, &golden["metadata"], &expected["file_type"]);
+        check_metadata(file.metadata(), &golden["metadata"], &expected["file_type"]);
         check_tensors(&file, &expected["tensors"]);
     }
 }
@@ -140,6 +143,44 @@ fn a_model_like_llama3_becomes_what_upstream_makes_of_it() {
     check_model("like_llama3", |folder| {
         tiny_llama::write_hf_like_llama3(folder, 0).unwrap();
     });
+}
+
+/// What we write otherwise than upstream, taken out of a file's keys after a look at it: the window of a Mistral.
+fn without_window(file: &GgufFile) -> Metadata {
+    let mut metadata = Metadata::new();
+    for (key, value) in file.metadata().iter() {
+        match key {
+            "llama.context_length" => {
+                assert_eq!(*value, Value::U32(96));
+                metadata.insert(key, Value::U32(512));
+            }
+            "llama.attention.sliding_window" => assert_eq!(*value, Value::U32(96)),
+            _ => drop(metadata.insert(key, value.clone())),
+        }
+    }
+    metadata
+}
+
+#[test]
+fn every_family_becomes_what_upstream_makes_of_it() {
+    let golden = families();
+    for family in Family::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join(family.name());
+        tiny_llama::write_hf_of(family, &source, 0).unwrap();
+        let golden = &golden["models"][family.name()];
+        check_sources(&source, &golden["sources"]);
+        let path = folder.path().join("f16.gguf");
+        convert(&source, &path, OutputType::F16, &mut |_| Ok(())).unwrap();
+        let file = GgufFile::open(path).unwrap();
+        let expected = &golden["types"]["f16"];
+        let metadata = match family {
+            Family::Mistral => without_window(&file),
+            _ => file.metadata().clone(),
+        };
+        check_metadata(&metadata, &golden["metadata"], &expected["file_type"]);
+        check_tensors(&file, &expected["tensors"]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ilab_convert::{ConvertError, OutputType, check, convert, lossless_type};
 use ilab_testkit::tiny_llama;
 use ilab_weights::config::ConfigError;
 use ilab_weights::gguf::{GgufFile, TensorType};
-use ilab_weights::safetensors::{Checkpoint, CheckpointError, FloatType, to_f32, write};
+use ilab_weights::safetensors::{Checkpoint, CheckpointError, FloatType, write};
 use serde_json::{Value, json};
 
 fn model() -> tempfile::TempDir {
@@ -161,10 +161,10 @@ fn everything_but_the_weights_is_checked_without_them() {
     });
     assert!(matches!(
         check(folder.path()),
-        Err(ConvertError::RopeScaling {
+        Err(ConvertError::Config(ConfigError::Invalid {
             key: "low_freq_factor",
             ..
-        })
+        }))
     ));
     edit(folder.path(), "config.json", |config| {
         config["rope_scaling"] = Value::Null;
@@ -210,8 +210,8 @@ fn a_bf16_checkpoint_keeps_every_weight() {
         let names: Vec<String> = checkpoint.names().map(str::to_owned).collect();
         let read = |name: String| {
             let view = checkpoint.tensor(&name).unwrap();
-            let values = to_f32(view.dtype(), view.data()).unwrap();
-            (name, view.shape().to_vec(), values)
+            let values = view.to_f32().unwrap();
+            (name.clone(), view.shape().to_vec(), values)
         };
         names.into_iter().map(read).collect()
     };

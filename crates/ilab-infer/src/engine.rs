@@ -12,8 +12,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use ilab_base::io::{IoError, WithPath};
 use ilab_openai::completer::{
-    Completer, Completion, CompletionError, Prompt, Request, Score, ScoreRequest, Scorer,
-    StreamEvent, Streamer,
+    ChatMessage, Completer, Completion, CompletionError, Prompt, Request, Score, ScoreRequest,
+    Scorer, StreamEvent, Streamer,
 };
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
@@ -96,6 +96,21 @@ impl Engine {
     /// The template that turns messages into a prompt: the options', or the one in the model's file.
     pub fn chat_template(&self) -> Option<&str> {
         self.inner.chat.source()
+    }
+
+    /// A conversation as the model reads it, up to where the assistant speaks: the context of an answer to be scored.
+    ///
+    /// # Errors
+    /// The template cannot be used or refuses the conversation.
+    pub fn chat_prompt(&self, messages: &[ChatMessage]) -> Result<String, CompletionError> {
+        let prompt = self.inner.chat.render(messages)?;
+        // A scored text gets its first token by itself; a template may have written it already.
+        let begins_alone = !self.tokenize("", SpecialTokens::Add).is_empty();
+        let start = vocabulary::control_text(&self.inner.model, self.inner.model.vocab().bos());
+        match prompt.strip_prefix(start.as_str()) {
+            Some(rest) if begins_alone => Ok(rest.to_owned()),
+            _ => Ok(prompt),
+        }
     }
 
     /// Tokens that a prompt and its answer may have together.

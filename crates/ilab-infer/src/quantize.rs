@@ -1,85 +1,45 @@
 //! Fewer bits a weight: a GGUF file to a smaller GGUF file, by llama.cpp.
 #![allow(unsafe_code)]
 
+mod kind;
+
 use std::ffi::{CString, NulError};
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use ilab_base::atomic::StagedDir;
 use ilab_base::hint::Hint;
 use ilab_base::io::{IoError, WithPath};
 use ilab_weights::gguf::GgufFile;
+use ilab_weights::importance::{ImportanceError, ImportanceMatrix};
 use llama_cpp_sys_2 as sys;
 
 use crate::backend;
 use crate::preflight::{self, PreflightError};
 
-/// How the weights of the large matrices are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum QuantKind {
-    /// 32 bits.
-    F32,
-    /// 16 bits, IEEE half precision.
-    F16,
-    /// 16 bits, brain floating point.
-    Bf16,
-    /// 8.5 bits: blocks of 32 with one scale.
-    Q8_0,
-    /// About 4.8 bits: the usual choice for running a model.
-    Q4KM,
+pub use kind::{QuantKind, UnknownQuantKind};
+
+/// How to quantise.
+#[derive(Debug, Clone, Copy)]
+pub struct QuantizeOptions<'a> {
+    /// What the weights become.
+    pub kind: QuantKind,
+    /// Threads to compute with; 0 takes as many as the machine has.
+    pub n_threads: u32,
+    /// Which columns matter most.
+    pub importance: Option<&'a ImportanceMatrix>,
 }
 
-impl QuantKind {
-    /// All kinds, from the largest file to the smallest.
-    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4KM];
-
-    /// The name by which llama.cpp and file names know it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "F32",
-            Self::F16 => "F16",
-            Self::Bf16 => "BF16",
-            Self::Q8_0 => "Q8_0",
-            Self::Q4KM => "Q4_K_M",
+impl QuantizeOptions<'_> {
+    /// Whether the kind can be computed with what is there; [`quantize_with`] asks, too.
+    ///
+    /// # Errors
+    /// [`QuantizeError::NeedsImportance`].
+    pub fn check(&self) -> Result<(), QuantizeError> {
+        let kind = self.kind;
+        if kind.needs_importance() && self.importance.is_none() {
+            return Err(QuantizeError::NeedsImportance { kind });
         }
-    }
-
-    fn file_type(self) -> sys::llama_ftype {
-        match self {
-            Self::F32 => sys::LLAMA_FTYPE_ALL_F32,
-            Self::F16 => sys::LLAMA_FTYPE_MOSTLY_F16,
-            Self::Bf16 => sys::LLAMA_FTYPE_MOSTLY_BF16,
-            Self::Q8_0 => sys::LLAMA_FTYPE_MOSTLY_Q8_0,
-            Self::Q4KM => sys::LLAMA_FTYPE_MOSTLY_Q4_K_M,
-        }
-    }
-}
-
-impl fmt::Display for QuantKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// A name that is no [`QuantKind`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown quantisation `{got}`, expected F32, F16, BF16, Q8_0 or Q4_K_M")]
-pub struct UnknownQuantKind {
-    /// The name found.
-    pub got: String,
-}
-
-impl FromStr for QuantKind {
-    type Err = UnknownQuantKind;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| UnknownQuantKind {
-                got: name.to_owned(),
-            })
+        Ok(())
     }
 }
 
@@ -89,6 +49,15 @@ pub enum QuantizeError {
     /// The input is not a usable model.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
+    /// The importance matrix is another model's.
+    #[error(transparent)]
+    Importance(#[from] ImportanceError),
+    /// So few bits need an importance matrix.
+    #[error("{kind} cannot be computed without an importance matrix")]
+    NeedsImportance {
+        /// What was asked for.
+        kind: QuantKind,
+    },
     /// The result could not be put in place.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -129,6 +98,11 @@ impl Hint for QuantizeError {
         match self {
             Self::Preflight(error) => error.hints(),
             Self::Io(error) => error.hints(),
+            Self::Importance(error) => error.hints(),
+            Self::NeedsImportance { .. } => vec![
+                "pass `--imatrix FILE`, made by `llama-imatrix -m MODEL.gguf -f TEXT`, or take Q3_K_M or Q2_K"
+                    .to_owned(),
+            ],
             Self::Refused { .. } => {
                 vec![
                     "start from an F32, F16 or BF16 file, and check the free disk space".to_owned(),
@@ -149,19 +123,42 @@ impl Hint for QuantizeError {
 /// `output` appears when it is complete. `n_threads` 0 takes as many as the machine has.
 ///
 /// # Errors
-/// The input is unusable, a row of a matrix does not suit the kind, or the disk is full.
+/// As [`quantize_with`].
 pub fn quantize(
     input: &Path,
     output: &Path,
     kind: QuantKind,
     n_threads: u32,
 ) -> Result<(), QuantizeError> {
+    let options = QuantizeOptions {
+        kind,
+        n_threads,
+        importance: None,
+    };
+    quantize_with(input, output, &options)
+}
+
+/// As [`quantize`], with an importance matrix where there is one.
+///
+/// # Errors
+/// The input is unusable, a row of a matrix does not suit the kind, the importance matrix is another model's or is missing, or the
+/// disk is full.
+pub fn quantize_with(
+    input: &Path,
+    output: &Path,
+    options: &QuantizeOptions<'_>,
+) -> Result<(), QuantizeError> {
     preflight::check(input)?;
+    options.check()?;
+    if let Some(importance) = options.importance {
+        let model = GgufFile::open(input).map_err(PreflightError::from)?;
+        importance.check_model(&model)?;
+    }
     let _backend = backend::llama_backend().ok_or(QuantizeError::BackendInUse)?;
     // The file is filled inside a hidden directory beside its final place, which goes away on failure.
     let staged = StagedDir::new(output.with_added_extension("quantize"))?;
     let partial = staged.path().join("model.gguf");
-    run_llama(input, &partial, kind, n_threads).map_err(|error| told_of_writing(error, output))?;
+    run_llama(input, &partial, options).map_err(|error| told_of_writing(error, output))?;
     // A full disk does not make every stream report a failure; then the header was never written.
     GgufFile::open(&partial).map_err(|_| QuantizeError::Write {
         path: output.to_owned(),
@@ -190,17 +187,21 @@ fn told_of_writing(error: QuantizeError, output: &Path) -> QuantizeError {
 fn run_llama(
     input: &Path,
     output: &Path,
-    kind: QuantKind,
-    n_threads: u32,
+    options: &QuantizeOptions<'_>,
 ) -> Result<(), QuantizeError> {
     let (from, to) = (c_path(input)?, c_path(output)?);
+    let importance = options.importance.map(ImportanceList::new);
     // SAFETY: the function takes nothing and returns a plain value.
     let mut parameters = unsafe { sys::llama_model_quantize_default_params() };
-    parameters.ftype = kind.file_type();
-    parameters.nthread = i32::try_from(n_threads).unwrap_or(0);
+    parameters.ftype = options.kind.file_type();
+    parameters.nthread = i32::try_from(options.n_threads).unwrap_or(0);
+    if let Some(importance) = &importance {
+        parameters.imatrix = importance.entries.as_ptr();
+    }
     backend::clear_last_error();
-    // SAFETY: both paths are NUL-terminated and outlive the call; the parameters are the defaults with two plain fields
-    // changed, so their pointers are null, which means unused. Failures are caught inside and returned as a number.
+    // SAFETY: both paths are NUL-terminated and outlive the call, as does the list of importances, which ends in an entry of
+    // null. All other pointers of the parameters are null, which means unused. Failures are caught inside and returned as a
+    // number.
     let status =
         unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const parameters) };
     if status == 0 {
@@ -208,9 +209,46 @@ fn run_llama(
     }
     Err(QuantizeError::Refused {
         input: input.to_owned(),
-        kind,
+        kind: options.kind,
         message: backend::take_last_error().unwrap_or_else(|| format!("status {status}")),
     })
+}
+
+/// An importance matrix as llama.cpp takes it: a list that ends in an entry without a name.
+struct ImportanceList<'a> {
+    entries: Vec<sys::llama_model_imatrix_data>,
+    /// What the entries point at.
+    _names: Vec<CString>,
+    _values: std::marker::PhantomData<&'a [f32]>,
+}
+
+impl<'a> ImportanceList<'a> {
+    fn new(matrix: &'a ImportanceMatrix) -> Self {
+        // Every name is that of a tensor of the model, as was checked, and those end before a NUL.
+        let named = matrix
+            .iter()
+            .filter_map(|(name, values)| Some((CString::new(name).ok()?, values)));
+        let (names, values): (Vec<CString>, Vec<&[f32]>) = named.unzip();
+        let mut entries: Vec<_> = names
+            .iter()
+            .zip(values)
+            .map(|(name, values)| sys::llama_model_imatrix_data {
+                name: name.as_ptr(),
+                data: values.as_ptr(),
+                size: values.len(),
+            })
+            .collect();
+        entries.push(sys::llama_model_imatrix_data {
+            name: std::ptr::null(),
+            data: std::ptr::null(),
+            size: 0,
+        });
+        Self {
+            entries,
+            _names: names,
+            _values: std::marker::PhantomData,
+        }
+    }
 }
 
 fn c_path(path: &Path) -> Result<CString, QuantizeError> {

@@ -43,23 +43,7 @@ impl AdamW {
                 && second.len() == gradient.len(),
             "weight, moments and gradient differ in length"
         );
-        let Schedule {
-            lr,
-            gradient_scale,
-            step,
-        } = schedule;
-        let exponent = i32::try_from(step).unwrap_or(i32::MAX);
-        let first_correction = 1.0 - f64::from(self.beta1).powi(exponent);
-        let second_correction = 1.0 - f64::from(self.beta2).powi(exponent);
-        #[allow(clippy::cast_possible_truncation)]
-        let (step_size, root) = (
-            (f64::from(lr) / first_correction) as f32,
-            second_correction.sqrt() as f32,
-        );
-        let keep = 1.0 - lr * self.weight_decay;
-        let Self {
-            beta1, beta2, eps, ..
-        } = *self;
+        let step = self.coefficients(schedule);
         weight
             .par_chunks_mut(ELEMENTS_PER_TASK)
             .zip(
@@ -73,14 +57,60 @@ impl AdamW {
                     for (((weight, first), second), gradient) in
                         weight.iter_mut().zip(first).zip(second).zip(gradient)
                     {
-                        let gradient = gradient * gradient_scale;
-                        *first = beta1 * *first + (1.0 - beta1) * gradient;
-                        *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                        *weight =
-                            *weight * keep - step_size * *first / (second.sqrt() / root + eps);
+                        step.apply(weight, first, second, *gradient);
                     }
                 });
             });
+    }
+
+    /// The numbers of one step.
+    pub(crate) fn coefficients(&self, schedule: Schedule) -> Coefficients {
+        let Schedule {
+            lr,
+            gradient_scale,
+            step,
+        } = schedule;
+        let exponent = i32::try_from(step).unwrap_or(i32::MAX);
+        let first_correction = 1.0 - f64::from(self.beta1).powi(exponent);
+        let second_correction = 1.0 - f64::from(self.beta2).powi(exponent);
+        #[allow(clippy::cast_possible_truncation)]
+        let (step_size, inverse_root) = (
+            (f64::from(lr) / first_correction) as f32,
+            (1.0 / second_correction.sqrt()) as f32,
+        );
+        Coefficients {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            eps: self.eps,
+            step_size,
+            inverse_root,
+            keep: 1.0 - lr * self.weight_decay,
+            gradient_scale,
+        }
+    }
+}
+
+/// What is computed once for all weights of a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coefficients {
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    step_size: f32,
+    inverse_root: f32,
+    keep: f32,
+    gradient_scale: f32,
+}
+
+impl Coefficients {
+    /// The step of one weight.
+    #[inline(always)]
+    pub(crate) fn apply(&self, weight: &mut f32, first: &mut f32, second: &mut f32, gradient: f32) {
+        let gradient = gradient * self.gradient_scale;
+        *first = self.beta1 * *first + (1.0 - self.beta1) * gradient;
+        *second = self.beta2 * *second + (1.0 - self.beta2) * gradient * gradient;
+        let denominator = second.sqrt() * self.inverse_root + self.eps;
+        *weight = *weight * self.keep - self.step_size * *first / denominator;
     }
 }
 

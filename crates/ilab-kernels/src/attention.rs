@@ -1,17 +1,22 @@
 //! Causal attention over packed segments: a row sees the rows of its own segment up to itself.
 //!
-//! Scores are held for [`ROWS_PER_BLOCK`] query rows at a time, so memory grows with the length of a segment, not with its
+//! Scores are held for some query rows at a time, so memory grows with the length of a segment, not with its
 //! square; the backward pass computes them again.
 //!
 //! # Source
 //! Vaswani et al. 2017, equation 1: <https://arxiv.org/abs/1706.03762>; grouped queries: Ainslie et al. 2023,
 //! <https://arxiv.org/abs/2305.13245>.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use crate::exponential::exp;
-use crate::matmul::{Precision, Threads, View};
-use crate::simd::{maximum, sum, widest};
+use crate::factor::Factor;
+use crate::matmul::{Precision, Threads};
+use crate::product::{self, Right, Target};
+use crate::scratch;
+use crate::simd::widest;
+use crate::softmax;
 
 /// Query rows whose scores are held at one time.
 const ROWS_PER_BLOCK: usize = 64;
@@ -33,12 +38,16 @@ pub struct Heads {
 /// `q: [N, H · D]`, `k` and `v: [N, K · D]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// Queries.
-    pub q: &'a [f32],
-    /// Keys.
-    pub k: &'a [f32],
-    /// Values.
-    pub v: &'a [f32],
+    /// Queries, in f32 or bf16.
+    pub q: Factor<'a>,
+    /// Keys, in f32 or bf16.
+    pub k: Factor<'a>,
+    /// Values, in f32 or bf16.
+    pub v: Factor<'a>,
+    /// Factor on the scores before the softmax: `1/√D` unless the model has its own.
+    pub scale: f32,
+    /// How many rows a row sees, itself included; all of its segment up to itself without.
+    pub window: Option<usize>,
     /// In which precision they are multiplied.
     pub precision: Precision,
 }
@@ -51,9 +60,30 @@ struct Task {
     kv_head: usize,
 }
 
+impl Task {
+    /// Rows among all segments, and columns, of the keys and values.
+    fn place(&self, heads: Heads) -> (Range<usize>, Range<usize>) {
+        (
+            self.start..self.start + self.length,
+            self.kv_head * heads.width..(self.kv_head + 1) * heads.width,
+        )
+    }
+
+    fn keys<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
+        let (rows, columns) = self.place(heads);
+        data.block(rows, columns)
+    }
+}
+
 impl Heads {
     fn group_size(self) -> usize {
         self.n_query / self.n_kv
+    }
+
+    /// The query heads that share the key/value head of a task.
+    fn query_heads(self, task: Task) -> Range<usize> {
+        let n = self.group_size();
+        task.kv_head * n..(task.kv_head + 1) * n
     }
 
     fn tasks(self, segments: &[usize]) -> Vec<Task> {
@@ -75,147 +105,168 @@ impl Heads {
     }
 }
 
-/// The columns of one head in rows `from..to` of one segment.
-fn rows<'a>(
-    data: &'a [f32],
-    n_heads: usize,
-    heads: Heads,
-    task: Task,
-    head_idx: usize,
-    from: usize,
-    to: usize,
-) -> View<'a> {
-    let stride = n_heads * heads.width;
-    View::new(
-        &data[(task.start + from) * stride + head_idx * heads.width..],
-        to - from,
-        heads.width,
-        stride,
-    )
-}
+impl Inputs<'_> {
+    fn check(&self, heads: Heads, segments: &[usize]) {
+        let n = segments.last().copied().unwrap_or(0);
+        for (name, factor, n_heads) in [
+            ("q", self.q, heads.n_query),
+            ("k", self.k, heads.n_kv),
+            ("v", self.v, heads.n_kv),
+        ] {
+            assert_eq!(
+                [factor.n_rows(), factor.n_columns()],
+                [n, n_heads * heads.width],
+                "shape of {name}"
+            );
+        }
+    }
 
-/// Copies a dense `[length, D]` result into its columns.
-fn scatter(
-    out: &mut [f32],
-    dense: &[f32],
-    n_heads: usize,
-    heads: Heads,
-    task: Task,
-    head_idx: usize,
-) {
-    let stride = n_heads * heads.width;
-    for (row, values) in dense.chunks_exact(heads.width).enumerate() {
-        let at = (task.start + row) * stride + head_idx * heads.width;
-        out[at..at + heads.width].copy_from_slice(values);
+    /// The first row of its segment that row `row` sees.
+    fn first_seen(&self, row: usize) -> usize {
+        self.window
+            .map_or(0, |window| (row + 1).saturating_sub(window))
     }
 }
 
-/// `softmax(q · kᵀ / √D) · v` for every head and segment.
+/// Some query rows of one head, and the rows that any of them sees.
+#[derive(Debug, Clone)]
+struct Block {
+    /// Within the segment.
+    queries: Range<usize>,
+    /// Within the segment.
+    keys: Range<usize>,
+    task: Task,
+    query_head: usize,
+}
+
+impl Block {
+    fn of_head(inputs: &Inputs<'_>, task: Task, query_head: usize) -> impl Iterator<Item = Self> {
+        (0..task.length).step_by(ROWS_PER_BLOCK).map(move |from| {
+            let to = (from + ROWS_PER_BLOCK).min(task.length);
+            Self {
+                queries: from..to,
+                keys: inputs.first_seen(from) / Right::ALIGNMENT * Right::ALIGNMENT..to,
+                task,
+                query_head,
+            }
+        })
+    }
+
+    /// Rows among all segments, and columns, of the queries.
+    fn query_place(&self, heads: Heads) -> [Range<usize>; 2] {
+        [
+            self.task.start + self.queries.start..self.task.start + self.queries.end,
+            self.query_head * heads.width..(self.query_head + 1) * heads.width,
+        ]
+    }
+
+    /// Rows among all segments, and columns, of the keys and values.
+    fn key_place(&self, heads: Heads) -> [Range<usize>; 2] {
+        let kv_head = self.task.kv_head;
+        [
+            self.task.start + self.keys.start..self.task.start + self.keys.end,
+            kv_head * heads.width..(kv_head + 1) * heads.width,
+        ]
+    }
+
+    fn queries<'a>(&self, data: Factor<'a>, heads: Heads) -> Factor<'a> {
+        let [rows, columns] = self.query_place(heads);
+        data.block(rows, columns)
+    }
+}
+
+/// `softmax(scale · q · kᵀ) · v` for every head and segment.
 ///
 /// `segments` are the first rows of the packed segments and the number of rows, ascending: `[0, …, N]`.
 ///
 /// # Shape
 /// Result `[N, H · D]`.
+///
+/// # Panics
+/// When the shapes do not fit.
 pub fn attention(inputs: Inputs<'_>, heads: Heads, segments: &[usize]) -> Vec<f32> {
-    let parts: Vec<(Task, Vec<Vec<f32>>)> = heads
-        .tasks(segments)
-        .into_par_iter()
-        .map(|task| {
-            let first = task.kv_head * heads.group_size();
-            let outputs = (first..first + heads.group_size()).map(|query_head| {
-                let mut output = vec![0.0; task.length * heads.width];
-                for_each_block(task, |from, to| {
-                    let scores = probabilities(inputs, heads, task, query_head, from, to);
-                    let values = rows(inputs.v, heads.n_kv, heads, task, task.kv_head, 0, to);
-                    let block = &mut output[from * heads.width..to * heads.width];
-                    inputs.precision.matmul(
-                        block,
-                        0.0,
-                        1.0,
-                        View::dense(&scores, to - from, to),
-                        values,
-                        Threads::One,
-                    );
-                });
-                output
-            });
-            (task, outputs.collect())
-        })
-        .collect();
-    let mut out = vec![0.0; inputs.q.len()];
-    for (task, outputs) in parts {
-        for (index, output) in outputs.iter().enumerate() {
-            scatter(
-                &mut out,
-                output,
-                heads.n_query,
-                heads,
-                task,
-                task.kv_head * heads.group_size() + index,
-            );
-        }
-    }
+    let mut out = vec![0.0; inputs.q.n_rows() * heads.n_query * heads.width];
+    attention_into(&mut out, inputs, heads, segments);
     out
 }
 
-fn for_each_block(task: Task, mut visit: impl FnMut(usize, usize)) {
-    for from in (0..task.length).step_by(ROWS_PER_BLOCK) {
-        visit(from, (from + ROWS_PER_BLOCK).min(task.length));
-    }
-}
-
-/// Attention weights of query rows `from..to` on key rows `0..to`; zero where the key lies after the query.
-fn probabilities(
-    inputs: Inputs<'_>,
-    heads: Heads,
-    task: Task,
-    query_head: usize,
-    from: usize,
-    to: usize,
-) -> Vec<f32> {
-    let mut scores = vec![0.0; (to - from) * to];
-    let queries = rows(inputs.q, heads.n_query, heads, task, query_head, from, to);
-    let keys = rows(inputs.k, heads.n_kv, heads, task, task.kv_head, 0, to);
-    let scale = 1.0 / (heads.width as f32).sqrt();
-    inputs.precision.matmul(
-        &mut scores,
-        0.0,
-        scale,
-        queries,
-        keys.transposed(),
-        Threads::One,
+/// [`attention`] into memory that is there already.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn attention_into(out: &mut [f32], inputs: Inputs<'_>, heads: Heads, segments: &[usize]) {
+    inputs.check(heads, segments);
+    let width = heads.n_query * heads.width;
+    assert_eq!(
+        out.len(),
+        inputs.q.n_rows() * width,
+        "numbers of the result"
     );
-    widest(|| {
-        for (index, row) in scores.chunks_exact_mut(to).enumerate() {
-            let (seen, unseen) = row.split_at_mut(from + index + 1);
-            softmax(seen);
-            unseen.fill(0.0);
+    let target = Target::dense(out, width);
+    heads.tasks(segments).into_par_iter().for_each(|task| {
+        let keys = Right::new(inputs.precision, task.keys(inputs.k, heads).transposed());
+        let values = Right::new(inputs.precision, task.keys(inputs.v, heads));
+        for query_head in heads.query_heads(task) {
+            for block in Block::of_head(&inputs, task, query_head) {
+                let [rows, columns] = block.query_place(heads);
+                // SAFETY: every block has rows or columns of its own.
+                #[allow(unsafe_code)]
+                let mut out = unsafe { target.part(rows, columns) };
+                let n_keys = block.keys.len();
+                let mut weights = scratch::floats(block.queries.len() * n_keys);
+                let mut factors = scratch::floats(block.queries.len());
+                unscaled_weights(&mut weights, &mut factors, &inputs, &keys, heads, &block);
+                let weights = Factor::dense(&weights, block.queries.len(), n_keys);
+                values.multiply(
+                    &out,
+                    [0.0, 1.0],
+                    weights,
+                    block.keys.clone(),
+                    0..heads.width,
+                );
+                widest(|| {
+                    for (row, factor) in factors.iter().enumerate() {
+                        softmax::scale(out.row_mut(row), *factor);
+                    }
+                });
+            }
         }
     });
-    scores
 }
 
-#[inline(always)]
-fn softmax(scores: &mut [f32]) {
-    let highest = maximum(scores);
-    for score in scores.iter_mut() {
-        *score = exp(*score - highest);
-    }
-    let scale = 1.0 / sum(scores.len(), |index| scores[index]);
-    for score in scores.iter_mut() {
-        *score *= scale;
-    }
-}
-
-/// Turns gradients by attention weights into gradients by scores.
-#[inline(always)]
-fn softmax_backward(dscores: &mut [f32], weights: &[f32]) {
-    let n = dscores.len().min(weights.len());
-    let (dscores, weights) = (&mut dscores[..n], &weights[..n]);
-    let dot = sum(n, |index| dscores[index] * weights[index]);
-    for (dscore, weight) in dscores.iter_mut().zip(weights) {
-        *dscore = weight * (*dscore - dot);
-    }
+/// Attention weights of the queries of a block on its keys, and the factor that makes those of a query sum to 1; zero where
+/// a query does not see the key.
+fn unscaled_weights(
+    weights: &mut [f32],
+    factors: &mut [f32],
+    inputs: &Inputs<'_>,
+    keys: &Right,
+    heads: Heads,
+    block: &Block,
+) {
+    let n_keys = block.keys.len();
+    let queries = block.queries(inputs.q, heads);
+    let target = Target::dense(weights, n_keys);
+    keys.multiply(
+        &target,
+        [0.0, inputs.scale],
+        queries,
+        0..heads.width,
+        block.keys.clone(),
+    );
+    widest(|| {
+        for ((row, weights), factor) in block
+            .queries
+            .clone()
+            .zip(weights.chunks_exact_mut(n_keys))
+            .zip(factors)
+        {
+            let seen = inputs.first_seen(row) - block.keys.start..row + 1 - block.keys.start;
+            weights[..seen.start].fill(0.0);
+            weights[seen.end..].fill(0.0);
+            *factor = softmax::unscaled(&mut weights[seen]);
+        }
+    });
 }
 
 /// Gradients of [`attention`] by queries, keys and values.
@@ -229,135 +280,159 @@ pub struct Gradients {
     pub dv: Vec<f32>,
 }
 
-/// The gradients of one task: of each query head that shares the key/value head, and of the latter.
-struct TaskGradients {
-    task: Task,
-    dq: Vec<Vec<f32>>,
-    dk: Vec<f32>,
-    dv: Vec<f32>,
-}
-
 /// Gradients of [`attention`]; `dout: [N, H · D]` is that of its result.
+///
+/// # Panics
+/// When the shapes do not fit.
 pub fn attention_backward(
     inputs: Inputs<'_>,
-    dout: &[f32],
+    dout: Factor<'_>,
     heads: Heads,
     segments: &[usize],
 ) -> Gradients {
-    let parts: Vec<TaskGradients> = heads
-        .tasks(segments)
-        .into_par_iter()
-        .map(|task| {
-            let mut dk = vec![0.0; task.length * heads.width];
-            let mut dv = vec![0.0; task.length * heads.width];
-            let first = task.kv_head * heads.group_size();
-            let dq = (first..first + heads.group_size())
-                .map(|query_head| {
-                    head_backward(inputs, dout, heads, task, query_head, &mut dk, &mut dv)
-                })
-                .collect();
-            TaskGradients { task, dq, dk, dv }
-        })
-        .collect();
+    let n = inputs.q.n_rows();
+    let (width, kv_width) = (heads.n_query * heads.width, heads.n_kv * heads.width);
     let mut gradients = Gradients {
-        dq: vec![0.0; inputs.q.len()],
-        dk: vec![0.0; inputs.k.len()],
-        dv: vec![0.0; inputs.v.len()],
+        dq: vec![0.0; n * width],
+        dk: vec![0.0; n * kv_width],
+        dv: vec![0.0; n * kv_width],
     };
-    for TaskGradients { task, dq, dk, dv } in parts {
-        for (index, dq) in dq.iter().enumerate() {
-            let query_head = task.kv_head * heads.group_size() + index;
-            scatter(
-                &mut gradients.dq,
-                dq,
-                heads.n_query,
-                heads,
-                task,
-                query_head,
-            );
-        }
-        scatter(
-            &mut gradients.dk,
-            &dk,
-            heads.n_kv,
-            heads,
-            task,
-            task.kv_head,
-        );
-        scatter(
-            &mut gradients.dv,
-            &dv,
-            heads.n_kv,
-            heads,
-            task,
-            task.kv_head,
-        );
-    }
+    let Gradients { dq, dk, dv } = &mut gradients;
+    attention_backward_into([dq, dk, dv], inputs, dout, heads, segments);
     gradients
 }
 
-/// One query head of one segment; adds to the gradients of the key/value head that it shares and returns its own.
-fn head_backward(
+/// [`attention_backward`] into memory that is there already.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn attention_backward_into(
+    [dq, dk, dv]: [&mut [f32]; 3],
     inputs: Inputs<'_>,
-    dout: &[f32],
+    dout: Factor<'_>,
     heads: Heads,
-    task: Task,
-    query_head: usize,
-    dk: &mut [f32],
-    dv: &mut [f32],
-) -> Vec<f32> {
-    let width = heads.width;
-    let scale = 1.0 / (width as f32).sqrt();
-    let mut dq = vec![0.0; task.length * width];
-    for_each_block(task, |from, to| {
-        let weights = probabilities(inputs, heads, task, query_head, from, to);
-        let dout = rows(dout, heads.n_query, heads, task, query_head, from, to);
-        let queries = rows(inputs.q, heads.n_query, heads, task, query_head, from, to);
-        let keys = rows(inputs.k, heads.n_kv, heads, task, task.kv_head, 0, to);
-        let values = rows(inputs.v, heads.n_kv, heads, task, task.kv_head, 0, to);
-
-        let seen = to * width;
-        inputs.precision.matmul(
-            &mut dv[..seen],
-            1.0,
-            1.0,
-            View::dense(&weights, to - from, to).transposed(),
-            dout,
-            Threads::One,
-        );
-        let mut dscores = vec![0.0; weights.len()];
-        inputs.precision.matmul(
-            &mut dscores,
-            0.0,
-            1.0,
-            dout,
-            values.transposed(),
-            Threads::One,
-        );
-        widest(|| {
-            for (dscores, weights) in dscores.chunks_exact_mut(to).zip(weights.chunks_exact(to)) {
-                softmax_backward(dscores, weights);
+    segments: &[usize],
+) {
+    inputs.check(heads, segments);
+    let n = inputs.q.n_rows();
+    let (width, kv_width) = (heads.n_query * heads.width, heads.n_kv * heads.width);
+    assert_eq!(
+        [dq.len(), dk.len(), dv.len()],
+        [n * width, n * kv_width, n * kv_width],
+        "numbers of the gradients"
+    );
+    let targets = Targets {
+        dq: Target::dense(dq, width),
+        dk: Target::dense(dk, kv_width),
+        dv: Target::dense(dv, kv_width),
+    };
+    heads.tasks(segments).into_par_iter().for_each(|task| {
+        targets.clear_keys(task, heads);
+        let keys = task.keys(inputs.k, heads);
+        let packed = PackedKeys {
+            keys: Right::new(inputs.precision, keys),
+            keys_transposed: Right::new(inputs.precision, keys.transposed()),
+            values_transposed: Right::new(
+                inputs.precision,
+                task.keys(inputs.v, heads).transposed(),
+            ),
+        };
+        for query_head in heads.query_heads(task) {
+            for block in Block::of_head(&inputs, task, query_head) {
+                block_backward(&targets, &inputs, &packed, dout, heads, &block);
             }
-        });
-        let dscores = View::dense(&dscores, to - from, to);
-        inputs.precision.matmul(
-            &mut dq[from * width..to * width],
-            0.0,
-            scale,
-            dscores,
-            keys,
-            Threads::One,
-        );
-        inputs.precision.matmul(
-            &mut dk[..seen],
-            1.0,
-            scale,
-            dscores.transposed(),
-            queries,
-            Threads::One,
-        );
+        }
     });
-    dq
+}
+
+/// Where the gradients of all heads go.
+struct Targets<'a> {
+    dq: Target<'a>,
+    dk: Target<'a>,
+    dv: Target<'a>,
+}
+
+impl Targets<'_> {
+    /// Sets the gradients of the keys and values of a task to zero.
+    fn clear_keys(&self, task: Task, heads: Heads) {
+        let (rows, columns) = task.place(heads);
+        for target in [&self.dk, &self.dv] {
+            // SAFETY: a task has these columns in its segment to itself.
+            #[allow(unsafe_code)]
+            let mut part = unsafe { target.part(rows.clone(), columns.clone()) };
+            for row in 0..rows.len() {
+                part.row_mut(row).fill(0.0);
+            }
+        }
+    }
+}
+
+/// What all blocks of a task multiply with.
+struct PackedKeys {
+    keys: Right,
+    keys_transposed: Right,
+    values_transposed: Right,
+}
+
+/// One block: sets the gradient of its queries and adds to those of the keys and values that it sees.
+fn block_backward(
+    targets: &Targets<'_>,
+    inputs: &Inputs<'_>,
+    packed: &PackedKeys,
+    dout: Factor<'_>,
+    heads: Heads,
+    block: &Block,
+) {
+    let (n_queries, n_keys) = (block.queries.len(), block.keys.len());
+    let mut weights = scratch::floats(n_queries * n_keys);
+    let mut factors = scratch::floats(n_queries);
+    unscaled_weights(
+        &mut weights,
+        &mut factors,
+        inputs,
+        &packed.keys_transposed,
+        heads,
+        block,
+    );
+    let dout = block.queries(dout, heads);
+    let mut dscores = scratch::floats(n_queries * n_keys);
+    let target = Target::dense(&mut dscores, n_keys);
+    let keys = block.keys.clone();
+    packed
+        .values_transposed
+        .multiply(&target, [0.0, 1.0], dout, 0..heads.width, keys.clone());
+    widest(|| {
+        for ((dscores, weights), factor) in dscores
+            .chunks_exact_mut(n_keys)
+            .zip(weights.chunks_exact_mut(n_keys))
+            .zip(factors.iter())
+        {
+            softmax::scale(weights, *factor);
+            softmax::backward(dscores, weights);
+        }
+    });
+    let weights = Factor::dense(&weights, n_queries, n_keys).transposed();
+    let dscores = Factor::dense(&dscores, n_queries, n_keys);
+    let [query_rows, query_columns] = block.query_place(heads);
+    let [key_rows, key_columns] = block.key_place(heads);
+    // SAFETY: a task has the columns of its heads in its segment to itself, and no two parts of one target are alive.
+    #[allow(unsafe_code)]
+    let (dq, dk, dv) = unsafe {
+        (
+            targets.dq.part(query_rows, query_columns),
+            targets.dk.part(key_rows.clone(), key_columns.clone()),
+            targets.dv.part(key_rows, key_columns),
+        )
+    };
+    packed
+        .keys
+        .multiply(&dq, [0.0, inputs.scale], dscores, keys, 0..heads.width);
+    let multiply = |out: Target<'_>, scale: f32, a: Factor<'_>, b: Factor<'_>| {
+        product::multiply(inputs.precision, out, 1.0, scale, a, b, Threads::One);
+    };
+    multiply(dv, 1.0, weights, dout);
+    let queries = block.queries(inputs.q, heads);
+    multiply(dk, inputs.scale, dscores.transposed(), queries);
 }
 
 #[cfg(test)]
@@ -407,39 +482,74 @@ pub(crate) mod tests {
         }
     }
 
-    /// Attention as its equation stands.
-    fn naive(inputs: Inputs<'_>, heads: Heads, segments: &[usize]) -> Vec<f32> {
-        let Heads {
-            n_query,
-            n_kv,
-            width,
-        } = heads;
-        let mut out = vec![0.0; inputs.q.len()];
-        for bounds in segments.windows(2) {
-            for row in bounds[0]..bounds[1] {
-                for query_head in 0..n_query {
-                    let kv_head = query_head / heads.group_size();
-                    let q = &inputs.q[(row * n_query + query_head) * width..][..width];
-                    let at = |key: usize| (key * n_kv + kv_head) * width;
-                    let scores: Vec<f32> = (bounds[0]..=row)
-                        .map(|key| {
-                            let k = &inputs.k[at(key)..][..width];
-                            (q.iter().zip(k).map(|(q, k)| q * k).sum::<f32>()
-                                / (width as f32).sqrt())
-                            .exp()
-                        })
-                        .collect();
-                    let total: f32 = scores.iter().sum();
-                    for (key, score) in (bounds[0]..=row).zip(&scores) {
-                        for d in 0..width {
-                            out[(row * n_query + query_head) * width + d] +=
-                                score / total * inputs.v[at(key) + d];
+    /// Queries, keys and values of `n` rows that look random.
+    struct Sample {
+        q: Vec<f32>,
+        k: Vec<f32>,
+        v: Vec<f32>,
+        heads: Heads,
+        n: usize,
+    }
+
+    impl Sample {
+        fn new(n_query: usize, n_kv: usize, width: usize, n: usize) -> Self {
+            Self {
+                q: values(n * n_query * width, 1),
+                k: values(n * n_kv * width, 2),
+                v: values(n * n_kv * width, 3),
+                heads: Heads {
+                    n_query,
+                    n_kv,
+                    width,
+                },
+                n,
+            }
+        }
+
+        fn inputs(&self, scale: f32, window: Option<usize>) -> Inputs<'_> {
+            let (width, kv_width) = (self.q.len() / self.n, self.k.len() / self.n);
+            Inputs {
+                q: Factor::dense(&self.q, self.n, width),
+                k: Factor::dense(&self.k, self.n, kv_width),
+                v: Factor::dense(&self.v, self.n, kv_width),
+                scale,
+                window,
+                precision: Precision::F32,
+            }
+        }
+
+        /// Attention as its equation stands.
+        fn naive(&self, scale: f32, window: Option<usize>, segments: &[usize]) -> Vec<f32> {
+            let Heads {
+                n_query,
+                n_kv,
+                width,
+            } = self.heads;
+            let mut out = vec![0.0; self.q.len()];
+            for bounds in segments.windows(2) {
+                for row in bounds[0]..bounds[1] {
+                    let seen = (bounds[0]..=row)
+                        .filter(|key| window.is_none_or(|window| row - key < window));
+                    for query_head in 0..n_query {
+                        let kv_head = query_head / self.heads.group_size();
+                        let q = &self.q[(row * n_query + query_head) * width..][..width];
+                        let at = |key: usize| (key * n_kv + kv_head) * width;
+                        let score = |key: usize| {
+                            let k = &self.k[at(key)..][..width];
+                            (scale * q.iter().zip(k).map(|(q, k)| q * k).sum::<f32>()).exp()
+                        };
+                        let total: f32 = seen.clone().map(score).sum();
+                        for key in seen.clone() {
+                            for d in 0..width {
+                                out[(row * n_query + query_head) * width + d] +=
+                                    score(key) / total * self.v[at(key) + d];
+                            }
                         }
                     }
                 }
             }
+            out
         }
-        out
     }
 
     #[test]
@@ -449,113 +559,91 @@ pub(crate) mod tests {
             (3, 3, 2, vec![0, 7]),
             (2, 1, 24, vec![0, 64, 128, 193]),
         ] {
-            let heads = Heads {
-                n_query,
-                n_kv,
-                width,
-            };
-            let n = segments[segments.len() - 1];
-            let (q, k, v) = (
-                values(n * n_query * width, 1),
-                values(n * n_kv * width, 2),
-                values(n * n_kv * width, 3),
-            );
-            let inputs = Inputs {
-                q: &q,
-                k: &k,
-                v: &v,
-                precision: Precision::F32,
-            };
-            for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
-                assert_close(
-                    &attention(
-                        Inputs {
-                            precision,
-                            ..inputs
-                        },
-                        heads,
-                        &segments,
-                    ),
-                    &naive(inputs, heads, &segments),
-                    tolerance,
-                );
+            let sample = Sample::new(n_query, n_kv, width, segments[segments.len() - 1]);
+            for (scale, window) in [(0.5, None), (1.0, Some(1)), (0.7, Some(5)), (0.7, Some(70))] {
+                for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.03)] {
+                    let inputs = Inputs {
+                        precision,
+                        ..sample.inputs(scale, window)
+                    };
+                    assert_close(
+                        &attention(inputs, sample.heads, &segments),
+                        &sample.naive(scale, window, &segments),
+                        tolerance,
+                    );
+                }
             }
         }
     }
 
     #[test]
     fn gradients_agree_with_differences() {
-        let heads = Heads {
-            n_query: 4,
-            n_kv: 2,
-            width: 4,
-        };
-        let segments = [0, 2, 7];
-        let n = 7;
-        let (q, k, v) = (values(n * 16, 1), values(n * 8, 2), values(n * 8, 3));
-        let dout = values(n * 16, 4);
-        let loss = |q: &[f32], k: &[f32], v: &[f32]| {
-            let out = attention(
-                Inputs {
-                    q,
-                    k,
-                    v,
-                    precision: Precision::F32,
-                },
-                heads,
+        for (n, segments, window) in [(7, vec![0, 2, 7], None), (70, vec![0, 70], Some(3))] {
+            let sample = Sample::new(4, 2, 2, n);
+            let dout = values(sample.q.len(), 4);
+            let loss = |sample: &Sample| {
+                let out = attention(sample.inputs(0.6, window), sample.heads, &segments);
+                out.iter()
+                    .zip(&dout)
+                    .map(|(out, dout)| f64::from(*out) * f64::from(*dout))
+                    .sum::<f64>()
+            };
+            let gradients = attention_backward(
+                sample.inputs(0.6, window),
+                Factor::dense(&dout, n, 8),
+                sample.heads,
                 &segments,
             );
-            out.iter()
-                .zip(&dout)
-                .map(|(out, dout)| f64::from(*out) * f64::from(*dout))
-                .sum::<f64>()
+            let with = |q: &[f32], k: &[f32], v: &[f32]| {
+                loss(&Sample {
+                    q: q.to_vec(),
+                    k: k.to_vec(),
+                    v: v.to_vec(),
+                    ..sample
+                })
+            };
+            check_gradient(&sample.q, &gradients.dq, |q| with(q, &sample.k, &sample.v));
+            check_gradient(&sample.k, &gradients.dk, |k| with(&sample.q, k, &sample.v));
+            check_gradient(&sample.v, &gradients.dv, |v| with(&sample.q, &sample.k, v));
+        }
+    }
+
+    #[test]
+    fn what_was_in_the_memory_before_is_overwritten() {
+        let sample = Sample::new(4, 2, 6, 70);
+        let (inputs, segments) = (sample.inputs(0.6, Some(9)), [0, 5, 70]);
+        let mut out = vec![f32::NAN; sample.q.len()];
+        attention_into(&mut out, inputs, sample.heads, &segments);
+        assert_eq!(out, attention(inputs, sample.heads, &segments));
+        let dout = Factor::dense(&out, 70, 24);
+        let expected = attention_backward(inputs, dout, sample.heads, &segments);
+        let mut found = Gradients {
+            dq: vec![f32::NAN; sample.q.len()],
+            dk: vec![f32::NAN; sample.k.len()],
+            dv: vec![f32::NAN; sample.v.len()],
         };
-        let gradients = attention_backward(
-            Inputs {
-                q: &q,
-                k: &k,
-                v: &v,
-                precision: Precision::F32,
-            },
-            &dout,
-            heads,
-            &segments,
-        );
-        check_gradient(&q, &gradients.dq, |q| loss(q, &k, &v));
-        check_gradient(&k, &gradients.dk, |k| loss(&q, k, &v));
-        check_gradient(&v, &gradients.dv, |v| loss(&q, &k, v));
+        let Gradients { dq, dk, dv } = &mut found;
+        attention_backward_into([dq, dk, dv], inputs, dout, sample.heads, &segments);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nan_reaches_the_rows_that_see_it() {
+        let mut sample = Sample::new(1, 1, 4, 6);
+        sample.k[3 * 4] = f32::NAN;
+        let out = attention(sample.inputs(1.0, None), sample.heads, &[0, 5, 6]);
+        for (row, out) in out.chunks_exact(4).enumerate() {
+            let is_expected = |value: &f32| value.is_nan() == (3..5).contains(&row);
+            assert!(out.iter().all(is_expected), "row {row}: {out:?}");
+        }
     }
 
     #[test]
     fn a_row_does_not_see_other_segments_or_later_rows() {
-        let heads = Heads {
-            n_query: 1,
-            n_kv: 1,
-            width: 2,
-        };
-        let (q, k, v) = (values(12, 1), values(12, 2), values(12, 3));
-        let before = attention(
-            Inputs {
-                q: &q,
-                k: &k,
-                v: &v,
-                precision: Precision::F32,
-            },
-            heads,
-            &[0, 3, 6],
-        );
-        let mut changed = v.clone();
-        changed[8..].fill(9.0);
-        let after = attention(
-            Inputs {
-                q: &q,
-                k: &k,
-                v: &changed,
-                precision: Precision::F32,
-            },
-            heads,
-            &[0, 3, 6],
-        );
+        let mut sample = Sample::new(1, 1, 2, 6);
+        let before = attention(sample.inputs(1.0, None), sample.heads, &[0, 3, 6]);
+        sample.v[8..].fill(9.0);
+        let after = attention(sample.inputs(1.0, None), sample.heads, &[0, 3, 6]);
         assert_eq!(before[..8], after[..8]);
         assert_ne!(before[8..], after[8..]);
     }

@@ -1,27 +1,31 @@
 //! An exponential that the compiler can vectorise.
 
-/// `e^x` within 2 units in the last place for finite `x`; 0 below -87.3 and about 2.4e38 above 88.4.
+/// `e^x` within 2 units in the last place for finite `x`; 0 below -87.3 and about 2.2e38 above 88.3.
 ///
 /// # Source
-/// The range reduction and polynomial of Cephes `expf`: <https://www.netlib.org/cephes/>.
+/// The range reduction and polynomial of Cephes `expf`: <https://www.netlib.org/cephes/>. The integer is rounded by adding
+/// `1.5 · 2²³`, whose lower bits it becomes: a conversion that saturates is not vectorised.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    let clamped = x.clamp(-87.3, 88.3);
-    let n = (clamped * std::f32::consts::LOG2_E).round_ties_even();
-    let r = clamped - n * LN2_HIGH - n * LN2_LOW;
-    let polynomial =
-        ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
-            + 1.666_666_6e-1)
-            * r
-            + 5e-1;
-    let mantissa = polynomial * r * r + r + 1.0;
-    // `n` is within [-126, 127], so the shifted exponent fits its eight bits.
-    #[allow(clippy::cast_possible_truncation)]
-    let scale = f32::from_bits(((n as i32 + 127) << 23) as u32);
-    let value = mantissa * scale;
-    if x < -87.3 { 0.0 } else { value }
+    const ROUNDER: f32 = 12_582_912.0;
+    // NaN stays: comparisons with it are false.
+    let clamped = if x < -87.3 { -87.3 } else { x };
+    let clamped = if clamped > 88.3 { 88.3 } else { clamped };
+    let rounded = clamped.mul_add(std::f32::consts::LOG2_E, ROUNDER);
+    let n = rounded - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, clamped));
+    let polynomial = 1.987_569_1e-4f32
+        .mul_add(r, 1.398_199_9e-3)
+        .mul_add(r, 8.333_452e-3)
+        .mul_add(r, 4.166_579_6e-2)
+        .mul_add(r, 1.666_666_6e-1)
+        .mul_add(r, 0.5);
+    let mantissa = (polynomial * r).mul_add(r, r) + 1.0;
+    // Within [-126, 127], so the shifted exponent fits its eight bits.
+    let scale = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
+    if x < -87.3 { 0.0 } else { mantissa * scale }
 }
 
 #[cfg(test)]

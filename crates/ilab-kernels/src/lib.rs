@@ -4,18 +4,28 @@
 //! the tests beside it. Axis letters: `N` rows (tokens of all packed segments), `C` width of the residual stream,
 //! `H` query heads, `K` key/value heads, `D` width of a head, `V` vocabulary.
 
+pub mod adafactor;
 pub mod adamw;
 pub mod attention;
-#[cfg(target_arch = "x86_64")]
-mod bf16;
+pub mod bias;
 pub mod cross_entropy;
+pub mod eight_bit;
 pub mod exponential;
+pub mod factor;
+pub mod linear;
 pub mod matmul;
+pub mod matrix;
 pub mod muon;
+pub mod nf4;
+mod product;
+pub mod q8;
 pub mod residual;
 pub mod rms_norm;
 pub mod rope;
+pub mod rounding;
+mod scratch;
 mod simd;
+mod softmax;
 pub mod swiglu;
 
 /// Rows that one thread takes at a time where the work is a plain loop over rows.

@@ -4,8 +4,9 @@
 //! Jordan et al. 2024, <https://kellerjordan.github.io/posts/muon/>; the scale that lets it share learning rates with
 //! AdamW is that of Liu et al. 2025, section 2.2: <https://arxiv.org/abs/2502.16982>. Conventions as in `torch.optim.Muon`.
 
-use crate::matmul::{Precision, Threads, View};
-use crate::simd::sum;
+use crate::factor::Factor;
+use crate::matmul::{Precision, Threads};
+use crate::simd::dot;
 
 /// Coefficients of the quintic Newton-Schulz iteration.
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
@@ -62,26 +63,26 @@ impl Muon {
 
 /// Near the orthogonal matrix that is nearest to `x: [n_rows, n_columns]`: its singular values become about 1.
 fn orthogonal(mut x: Vec<f32>, n_rows: usize, n_columns: usize, precision: Precision) -> Vec<f32> {
-    let norm = sum(x.len(), |index| x[index] * x[index]).sqrt() + EPS;
+    let norm = dot(&x, &x).sqrt() + EPS;
     x.iter_mut().for_each(|x| *x /= norm);
     let [a, b, c] = COEFFICIENTS;
     let is_wide = n_rows <= n_columns;
     let n = n_rows.min(n_columns);
-    let multiply = |out: &mut [f32], keep, scale, left: View<'_>, right: View<'_>| {
+    let multiply = |out: &mut [f32], keep, scale, left: Factor<'_>, right: Factor<'_>| {
         precision.matmul(out, keep, scale, left, right, Threads::One);
     };
     let (mut gram, mut polynomial) = (vec![0.0; n * n], vec![0.0; n * n]);
     for _ in 0..N_ITERATIONS {
-        let view = View::dense(&x, n_rows, n_columns);
+        let view = Factor::dense(&x, n_rows, n_columns);
         if is_wide {
             multiply(&mut gram, 0.0, 1.0, view, view.transposed());
         } else {
             multiply(&mut gram, 0.0, 1.0, view.transposed(), view);
         }
         polynomial.copy_from_slice(&gram);
-        let square = View::dense(&gram, n, n);
+        let square = Factor::dense(&gram, n, n);
         multiply(&mut polynomial, b, c, square, square);
-        let polynomial = View::dense(&polynomial, n, n);
+        let polynomial = Factor::dense(&polynomial, n, n);
         let mut next = x.clone();
         if is_wide {
             multiply(&mut next, a, 1.0, polynomial, view);

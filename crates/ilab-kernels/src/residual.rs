@@ -24,6 +24,19 @@ pub fn add(x: &mut [f32], y: &[f32]) {
         });
 }
 
+/// `x += factor · y`, element by element, by the calling thread.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn add_scaled(x: &mut [f32], y: &[f32], factor: f32) {
+    assert_eq!(x.len(), y.len(), "sums have terms of one length");
+    widest(|| {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += factor * y;
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

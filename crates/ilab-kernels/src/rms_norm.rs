@@ -6,15 +6,30 @@
 use rayon::prelude::*;
 
 use crate::ROWS_PER_TASK;
-use crate::simd::{sum, widest};
+use crate::simd::{dot, dot3, widest};
 
 /// `y = x / sqrt(mean(x²) + eps) · weight`, row by row.
 ///
 /// # Shape
 /// `x: [N, C]`, `weight: [C]`, result `[N, C]`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
-    let c = weight.len();
     let mut y = vec![0.0; x.len()];
+    rms_norm_into(&mut y, x, weight, eps);
+    y
+}
+
+/// [`rms_norm`] into memory that is there already.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn rms_norm_into(y: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
+    let c = weight.len();
+    assert!(
+        y.len() == x.len() && x.len().is_multiple_of(c),
+        "rows of {c}: {} y, {} x",
+        y.len(),
+        x.len()
+    );
     y.par_chunks_mut(c * ROWS_PER_TASK)
         .zip(x.par_chunks(c * ROWS_PER_TASK))
         .for_each(|(y, x)| {
@@ -27,45 +42,74 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
                 }
             });
         });
-    y
 }
 
-/// Gradients of [`rms_norm`] by `x` and `weight`.
+/// Gradient of [`rms_norm`] by `x`; that by `weight` is added to `dweight` where there is one.
 ///
 /// # Shape
-/// `dy: [N, C]`, results `[N, C]` and `[C]`.
-pub fn rms_norm_backward(x: &[f32], weight: &[f32], dy: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
-    let c = weight.len();
+/// `dy: [N, C]`, result `[N, C]`, `dweight: [C]`. Norms of single heads have `N · H` rows of width `D`.
+pub fn rms_norm_backward(
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    eps: f32,
+    dweight: Option<&mut [f32]>,
+) -> Vec<f32> {
     let mut dx = vec![0.0; x.len()];
+    rms_norm_backward_add(&mut dx, x, weight, dy, eps, dweight);
+    dx
+}
+
+/// [`rms_norm_backward`] where `x` has other uses: its gradient is added to `dx`.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn rms_norm_backward_add(
+    dx: &mut [f32],
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    eps: f32,
+    dweight: Option<&mut [f32]>,
+) {
+    let c = weight.len();
+    assert!(
+        dx.len() == x.len() && dy.len() == x.len() && x.len().is_multiple_of(c),
+        "rows of {c}: {} dx, {} x, {} dy",
+        dx.len(),
+        x.len(),
+        dy.len()
+    );
     let task = c * ROWS_PER_TASK;
     let partial: Vec<Vec<f32>> = dx
         .par_chunks_mut(task)
         .zip(x.par_chunks(task))
         .zip(dy.par_chunks(task))
         .map(|((dx, x), dy)| {
-            let mut dweight = vec![0.0; c];
+            let mut partial = vec![0.0; if dweight.is_some() { c } else { 0 }];
             widest(|| {
                 for ((dx, x), dy) in dx
                     .chunks_exact_mut(c)
                     .zip(x.chunks_exact(c))
                     .zip(dy.chunks_exact(c))
                 {
-                    row_backward(dx, &mut dweight, x, weight, dy, eps);
+                    row_backward(dx, &mut partial, x, weight, dy, eps);
                 }
             });
-            dweight
+            partial
         })
         .collect();
+    let Some(dweight) = dweight else { return };
+    assert_eq!(dweight.len(), c, "one gradient a weight");
     // Summed in the order of the rows, so that the result does not depend on the threads.
-    let mut dweight = vec![0.0; c];
     for part in partial {
         for (total, part) in dweight.iter_mut().zip(part) {
             *total += part;
         }
     }
-    (dx, dweight)
 }
 
+/// Adds to `dx`, and to `dweight` unless it is empty.
 #[inline(always)]
 fn row_backward(
     dx: &mut [f32],
@@ -77,19 +121,20 @@ fn row_backward(
 ) {
     let scale = inverse_rms(x, eps);
     let n = x.len();
-    let (dx, dweight, weight, dy) = (&mut dx[..n], &mut dweight[..n], &weight[..n], &dy[..n]);
-    let dot = sum(n, |index| x[index] * weight[index] * dy[index]);
-    let pull = dot * scale * scale * scale / x.len() as f32;
-    for ((((dx, dweight), x), weight), dy) in dx.iter_mut().zip(dweight).zip(x).zip(weight).zip(dy)
-    {
-        *dx = scale * weight * dy - pull * x;
+    let (dx, weight, dy) = (&mut dx[..n], &weight[..n], &dy[..n]);
+    let pulled = dot3(x, weight, dy);
+    let pull = pulled * scale * scale * scale / x.len() as f32;
+    for (((dx, x), weight), dy) in dx.iter_mut().zip(x).zip(weight).zip(dy) {
+        *dx += scale * weight * dy - pull * x;
+    }
+    for ((dweight, x), dy) in dweight.iter_mut().zip(x).zip(dy) {
         *dweight += dy * x * scale;
     }
 }
 
 #[inline(always)]
 fn inverse_rms(x: &[f32], eps: f32) -> f32 {
-    let mean_square = sum(x.len(), |index| x[index] * x[index]) / x.len() as f32;
+    let mean_square = dot(x, x) / x.len() as f32;
     1.0 / (mean_square + eps).sqrt()
 }
 
@@ -108,9 +153,17 @@ mod tests {
                 .map(|(y, dy)| f64::from(y * dy))
                 .sum::<f64>()
         };
-        let (dx, dweight) = rms_norm_backward(&x, &weight, &dy, eps);
+        let mut dweight = vec![0.0; c];
+        let dx = rms_norm_backward(&x, &weight, &dy, eps, Some(&mut dweight));
         check_gradient(&x, &dx, |x| loss(&rms_norm(x, &weight, eps)));
         check_gradient(&weight, &dweight, |weight| loss(&rms_norm(&x, weight, eps)));
+
+        let (mut added, once) = (vec![1.0; n * c], dweight.clone());
+        rms_norm_backward_add(&mut added, &x, &weight, &dy, eps, Some(&mut dweight));
+        for ((added, dx), (twice, once)) in added.iter().zip(&dx).zip(dweight.iter().zip(&once)) {
+            assert!((added - dx - 1.0).abs() < 1e-6 && (twice - 2.0 * once).abs() < 1e-6);
+        }
+        assert_eq!(rms_norm_backward(&x, &weight, &dy, eps, None), dx);
     }
 
     #[test]

@@ -30,6 +30,16 @@ impl RopeTable {
             sines,
         }
     }
+
+    /// Cosines and sines of one position, each one for each pair of elements.
+    ///
+    /// # Panics
+    /// When the position lies outside the table.
+    pub fn at(&self, position: u32) -> (&[f32], &[f32]) {
+        let start = position as usize * self.half;
+        let pairs = start..start + self.half;
+        (&self.cosines[pairs.clone()], &self.sines[pairs])
+    }
 }
 
 /// Which way to turn.
@@ -50,16 +60,32 @@ pub enum Turn {
 /// When a position lies outside the table.
 pub fn rope(x: &[f32], positions: &[u32], table: &RopeTable, turn: Turn) -> Vec<f32> {
     let mut y = x.to_vec();
+    rope_in_place(&mut y, positions, table, turn);
+    y
+}
+
+/// [`rope`] where the rows are not needed any more.
+///
+/// # Panics
+/// When a position lies outside the table, or `x` has no whole number of heads a position.
+pub fn rope_in_place(x: &mut [f32], positions: &[u32], table: &RopeTable, turn: Turn) {
     if positions.is_empty() {
-        return y;
+        return;
     }
     let (width, half) = (x.len() / positions.len(), table.half);
+    assert!(
+        width * positions.len() == x.len() && width.is_multiple_of(2 * half),
+        "{} numbers are no {} rows of heads of {}",
+        x.len(),
+        positions.len(),
+        2 * half
+    );
     let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
-    y.par_chunks_mut(width * ROWS_PER_TASK)
+    x.par_chunks_mut(width * ROWS_PER_TASK)
         .zip(positions.par_chunks(ROWS_PER_TASK))
-        .for_each(|(y, positions)| {
+        .for_each(|(x, positions)| {
             widest(|| {
-                for (row, position) in y.chunks_exact_mut(width).zip(positions) {
+                for (row, position) in x.chunks_exact_mut(width).zip(positions) {
                     let start = *position as usize * half;
                     let cosines = &table.cosines[start..start + half];
                     let sines = &table.sines[start..start + half];
@@ -75,7 +101,6 @@ pub fn rope(x: &[f32], positions: &[u32], table: &RopeTable, turn: Turn) -> Vec<
                 }
             });
         });
-    y
 }
 
 #[cfg(test)]

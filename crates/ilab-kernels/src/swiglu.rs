@@ -14,6 +14,22 @@ const ELEMENTS_PER_TASK: usize = 1 << 14;
 /// `y = silu(gate) · up`, element by element.
 pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     let mut y = vec![0.0; gate.len()];
+    swiglu_into(&mut y, gate, up);
+    y
+}
+
+/// [`swiglu`] into memory that is there already.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn swiglu_into(y: &mut [f32], gate: &[f32], up: &[f32]) {
+    assert!(
+        y.len() == gate.len() && up.len() == gate.len(),
+        "{} y, {} gate, {} up",
+        y.len(),
+        gate.len(),
+        up.len()
+    );
     y.par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(gate.par_chunks(ELEMENTS_PER_TASK))
         .zip(up.par_chunks(ELEMENTS_PER_TASK))
@@ -24,32 +40,33 @@ pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
                 }
             });
         });
-    y
 }
 
-/// Gradients of [`swiglu`] by `gate` and `up`.
-pub fn swiglu_backward(gate: &[f32], up: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let (mut dgate, mut dup) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
-    dgate
-        .par_chunks_mut(ELEMENTS_PER_TASK)
-        .zip(dup.par_chunks_mut(ELEMENTS_PER_TASK))
-        .zip(
-            gate.par_chunks(ELEMENTS_PER_TASK)
-                .zip(up.par_chunks(ELEMENTS_PER_TASK)),
-        )
+/// Gradients of [`swiglu`]: `gate` and `up` become their gradients.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn swiglu_backward_in_place(gate: &mut [f32], up: &mut [f32], dy: &[f32]) {
+    assert!(
+        up.len() == gate.len() && dy.len() == gate.len(),
+        "{} gate, {} up, {} dy",
+        gate.len(),
+        up.len(),
+        dy.len()
+    );
+    gate.par_chunks_mut(ELEMENTS_PER_TASK)
+        .zip(up.par_chunks_mut(ELEMENTS_PER_TASK))
         .zip(dy.par_chunks(ELEMENTS_PER_TASK))
-        .for_each(|(((dgate, dup), (gate, up)), dy)| {
+        .for_each(|((gate, up), dy)| {
             widest(|| {
-                for ((((dgate, dup), gate), up), dy) in
-                    dgate.iter_mut().zip(dup).zip(gate).zip(up).zip(dy)
-                {
-                    let sigmoid = 1.0 / (1.0 + exp(-gate));
-                    *dup = dy * gate * sigmoid;
-                    *dgate = dy * up * sigmoid * (1.0 + gate * (1.0 - sigmoid));
+                for ((gate, up), dy) in gate.iter_mut().zip(up).zip(dy) {
+                    let sigmoid = 1.0 / (1.0 + exp(-*gate));
+                    let dup = dy * *gate * sigmoid;
+                    *gate = dy * *up * sigmoid * (1.0 + *gate * (1.0 - sigmoid));
+                    *up = dup;
                 }
             });
         });
-    (dgate, dup)
 }
 
 #[cfg(test)]
@@ -66,7 +83,8 @@ mod tests {
                 .map(|(y, dy)| f64::from(y * dy))
                 .sum::<f64>()
         };
-        let (dgate, dup) = swiglu_backward(&gate, &up, &dy);
+        let (mut dgate, mut dup) = (gate.clone(), up.clone());
+        swiglu_backward_in_place(&mut dgate, &mut dup, &dy);
         check_gradient(&gate, &dgate, |gate| loss(&swiglu(gate, &up)));
         check_gradient(&up, &dup, |up| loss(&swiglu(&gate, up)));
     }

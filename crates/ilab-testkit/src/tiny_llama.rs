@@ -3,6 +3,7 @@
 //! It has everything a real one has: grouped-query attention, a byte-level BPE tokenizer with special tokens and a chat
 //! template. The same seed always gives the same bytes.
 
+mod family;
 mod tokenizer;
 mod weights;
 
@@ -10,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use ilab_base::io::{IoError, create_dir_all};
 use ilab_base::{atomic, hint::Hint};
-use ilab_convert::{ConvertError, OutputType, convert};
+use ilab_convert::{ConvertError, OutputType, Source, convert, convert_source};
+use ilab_weights::adapter::Adapter;
 use serde_json::{Value, json};
 
+pub use family::{Family, write_hf_of};
 pub use tokenizer::{CHAT_TEMPLATE, SPECIAL_TOKENS, vocabulary_size};
 
 /// Width of the residual stream.
@@ -145,9 +148,49 @@ fn write_json_files(
 pub fn write_gguf(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
     let source = folder.join("tiny-llama");
     write_hf(&source, 0)?;
-    let destination = folder.join("tiny-llama-f32.gguf");
-    convert(&source, &destination, OutputType::F32, &mut |_| Ok(()))?;
+    to_gguf(&source, folder.join("tiny-llama-f32.gguf"))
+}
+
+/// The same of [`write_hf_like_llama3`].
+///
+/// # Errors
+/// The operating system's, with the path.
+pub fn write_gguf_like_llama3(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
+    let source = folder.join("tiny-llama3");
+    write_hf_like_llama3(&source, 0)?;
+    to_gguf(&source, folder.join("tiny-llama3-f32.gguf"))
+}
+
+fn to_gguf(source: &Path, destination: PathBuf) -> Result<PathBuf, TinyLlamaError> {
+    convert(source, &destination, OutputType::F32, &mut |_| Ok(()))?;
     Ok(destination)
+}
+
+/// Writes the model in `folder` as an F32 GGUF file beside it and returns its path.
+///
+/// # Errors
+/// The operating system's, with the path; a folder that holds no model.
+pub fn write_gguf_of(folder: &Path) -> Result<PathBuf, TinyLlamaError> {
+    let destination = folder.with_added_extension("gguf");
+    convert(folder, &destination, OutputType::F32, &mut |_| Ok(()))?;
+    Ok(destination)
+}
+
+/// Writes the model in `folder` with an adapter merged into it as an F32 GGUF file.
+///
+/// # Errors
+/// As [`write_gguf_of`], and an adapter of another model.
+pub fn write_merged_gguf(
+    folder: &Path,
+    adapter: &Adapter,
+    destination: &Path,
+) -> Result<(), TinyLlamaError> {
+    let source = Source {
+        adapter: Some(adapter),
+        ..Source::model(folder)
+    };
+    convert_source(&source, destination, OutputType::F32, &mut |_| Ok(()))?;
+    Ok(())
 }
 
 fn write_json(folder: &Path, name: &str, value: &Value) -> Result<(), IoError> {

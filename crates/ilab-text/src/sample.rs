@@ -1,18 +1,25 @@
 //! Messages to token ids with a loss mask: the only place where it is decided what a model learns from.
 //!
 //! # Rules
-//! Learned are the texts of assistant turns, and with `unmask` those of every turn but the system's; after an assistant
-//! text also everything up to and including the next end-of-sequence token, if that comes before the next message's text.
-//! Role headers and whatever else the template writes are not learned.
+//! Learned are the texts of assistant turns, what was thought before them included, and with `unmask` those of every turn
+//! but the system's; after an assistant text also everything up to and including the token that ends the turn, if that
+//! comes before the next message's text. Role headers and whatever else the template writes are not learned.
 //!
 //! # Differs from upstream
-//! The original wraps each text in marker *tokens*, which forces token borders at both ends of a message. Here marker
-//! *characters* are rendered, located and removed before tokenising, so the ids are those of the plain rendering, and a
-//! template that trims its messages still trims them.
+//! - The original wraps each text in marker *tokens*, which forces token borders at both ends of a message. Here marker
+//!   *characters* are rendered, located and removed before tokenising, so the ids are those of the plain rendering, and a
+//!   template that trims its messages still trims them.
+//! - The original counts texts to know whose they are, so that a template that leaves out earlier thoughts (Qwen 3) moves
+//!   the count and the end of an answer is no longer learned. Here each mark names its message.
+//! - The original learns to end with `eos_token` only. Templates whose turns end with another token (Gemma, Phi 3) teach a
+//!   model there to go on for ever; here the token is taken from the template.
+//! - Contents with `<think>` inside and tool calls work.
 
-use crate::message::Message;
+use crate::conversation::Conversation;
+use crate::marks::{MAX_MESSAGES, reserved_character};
+use crate::regions::{Region, find, first_end};
 use crate::template::TemplateError;
-use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::tokenizer::{Encoding, Tokenizer, TokenizerError};
 
 /// A conversation ready for training.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +50,7 @@ pub enum EncodeError {
     /// The tokenizer fails.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// A message holds the characters that mark texts while rendering.
+    /// A message holds a character that marks texts while rendering.
     #[error("message {message_idx} holds the private-use character U+{:04X}, which is needed to mark texts", u32::from(*character))]
     ReservedCharacter {
         /// Index of the message.
@@ -51,9 +58,22 @@ pub enum EncodeError {
         /// The character.
         character: char,
     },
+    /// More messages than there are marks.
+    #[error(
+        "the conversation has {n_messages} messages and at most {MAX_MESSAGES} can be told apart"
+    )]
+    TooManyMessages {
+        /// Messages of the conversation.
+        n_messages: usize,
+    },
     /// The template changes, drops or repeats the text of a message, so it is unknown which tokens are that text.
-    #[error("the chat template does not print the learned messages as they are")]
-    TextNotFound,
+    #[error("the chat template does not print message {message_idx} (`{role}`) as it is")]
+    TextNotFound {
+        /// Index of the message.
+        message_idx: usize,
+        /// Who speaks there.
+        role: String,
+    },
 }
 
 impl ilab_base::hint::Hint for EncodeError {
@@ -64,19 +84,15 @@ impl ilab_base::hint::Hint for EncodeError {
             Self::ReservedCharacter { .. } => {
                 vec!["remove that character from the data".to_owned()]
             }
-            Self::TextNotFound => {
+            Self::TooManyMessages { .. } => {
+                vec!["cut the conversation into several samples".to_owned()]
+            }
+            Self::TextNotFound { .. } => {
                 vec!["use a chat template that prints every message once and unchanged".to_owned()]
             }
         }
     }
 }
-
-/// Private-use characters that mark the start and the end of a text.
-const BEGIN: char = '\u{F8F0}';
-const END: char = '\u{F8F1}';
-
-/// Bytes of a message's text in the rendered conversation.
-type Region = (usize, usize);
 
 /// Encodes a conversation and says which of its tokens are learned.
 ///
@@ -84,48 +100,39 @@ type Region = (usize, usize);
 /// A template that refuses the messages or does not print them unchanged; a tokenizer that fails.
 pub fn encode(
     tokenizer: &Tokenizer,
-    messages: &[Message],
-    unmask: bool,
+    conversation: &Conversation,
 ) -> Result<EncodedSample, EncodeError> {
-    check_characters(messages)?;
-    let text = tokenizer.template().render(messages, false)?;
-    let is_learned = |role: &str| role == "assistant" || (unmask && role != "system");
-    let learned =
-        regions(tokenizer, messages, &text, is_learned)?.ok_or(EncodeError::TextNotFound)?;
-    // A template may change or drop what is not learned; then the learned texts alone are the borders.
-    let all = match regions(tokenizer, messages, &text, |_| true) {
-        Ok(Some(all)) => all,
-        Ok(None) | Err(_) => learned.clone(),
-    };
-    let roles = messages.iter().map(|message| message.role.as_str());
-    let regions: Vec<_> = learned
-        .into_iter()
-        .zip(roles.filter(|role| is_learned(role)))
-        .map(|(region, role)| match role {
-            "assistant" => with_eos(&text, region, &all, tokenizer.eos_token()),
-            _ => region,
-        })
-        .collect();
+    let Conversation {
+        messages,
+        variables,
+        ..
+    } = conversation;
+    check_marks(conversation)?;
+    let template = tokenizer.template();
+    let text = template.render_with(messages, variables, false)?;
+    let regions = find(template, conversation, &text, tokenizer.ends_of_turn())?;
+    if let Some(message_idx) = regions.lost {
+        return Err(EncodeError::TextNotFound {
+            message_idx,
+            role: messages[message_idx].role.clone(),
+        });
+    }
+    let learned = learned(tokenizer, conversation, &text, &regions.found);
     let encoding = tokenizer.encode(&text)?;
-    let is_learned = encoding
-        .offsets
-        .iter()
-        .map(|&(token_start, token_end)| {
-            regions.iter().any(|&(start, end)| {
-                // A token may begin in what the template puts before the text, such as a blank.
-                token_start < end && token_end > start && token_end > token_start
-            })
-        })
-        .collect();
+    let is_learned = touched(&encoding, &learned);
     Ok(EncodedSample {
         input_ids: encoding.ids,
         is_learned,
     })
 }
 
-fn check_characters(messages: &[Message]) -> Result<(), EncodeError> {
-    for (message_idx, message) in messages.iter().enumerate() {
-        if let Some(character) = message.content.chars().find(|c| [BEGIN, END].contains(c)) {
+fn check_marks(conversation: &Conversation) -> Result<(), EncodeError> {
+    let n_messages = conversation.messages.len();
+    if n_messages > MAX_MESSAGES {
+        return Err(EncodeError::TooManyMessages { n_messages });
+    }
+    for (message_idx, message) in conversation.messages.iter().enumerate() {
+        if let Some(character) = reserved_character(message) {
             return Err(EncodeError::ReservedCharacter {
                 message_idx,
                 character,
@@ -135,72 +142,45 @@ fn check_characters(messages: &[Message]) -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// Where the texts of some messages stand in `text`, the rendered conversation; `None` when the template does not print
-/// each of them once and unchanged.
-fn regions(
+/// The bytes that are learned, in the order of the text: of an answer up to the end of its turn, unless another text begins
+/// before that; with a template that ends only the last turn, the token belongs to that one.
+fn learned(
     tokenizer: &Tokenizer,
-    messages: &[Message],
+    conversation: &Conversation,
     text: &str,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<Option<Vec<Region>>, TemplateError> {
-    let wanted = |message: &Message| is_wanted(&message.role);
-    let marked: Vec<Message> = messages
-        .iter()
-        .map(|message| match wanted(message) {
-            true => mark(message),
-            false => message.clone(),
-        })
-        .collect();
-    let n_wanted = messages.iter().filter(|message| wanted(message)).count();
-    let rendered = tokenizer.template().render(&marked, false)?;
-    Ok(locate(&rendered)
-        .filter(|(unmarked, regions)| unmarked == text && regions.len() == n_wanted)
-        .map(|(_, regions)| regions))
-}
-
-/// Puts marks around a text, inside its leading and trailing white space, so that trimming still works.
-fn mark(message: &Message) -> Message {
-    let content = &message.content;
-    let text = content.trim();
-    let start = content.len() - content.trim_start().len();
-    let (before, after) = (&content[..start], &content[start + text.len()..]);
-    Message::new(
-        message.role.clone(),
-        format!("{before}{BEGIN}{text}{END}{after}"),
-    )
-}
-
-/// Removes the marks and returns the byte ranges that they enclosed; `None` when they are not in pairs.
-fn locate(rendered: &str) -> Option<(String, Vec<Region>)> {
-    let mut text = String::with_capacity(rendered.len());
-    let mut regions = Vec::new();
-    let mut open = None;
-    for character in rendered.chars() {
-        match (character, open) {
-            (BEGIN, None) => open = Some(text.len()),
-            (END, Some(start)) => {
-                regions.push((start, text.len()));
-                open = None;
+    found: &[Region],
+) -> Vec<(usize, usize)> {
+    let next = found.iter().skip(1).map(|region| region.start);
+    let limits = next.chain(std::iter::once(text.len()));
+    let of_region = |(region, limit): (&Region, usize)| {
+        let role = conversation.messages[region.message_idx].role.as_str();
+        let after = &text[region.end..limit.max(region.end)];
+        match role {
+            "assistant" => {
+                let n_bytes = first_end(after, tokenizer.ends_of_turn()).unwrap_or(0);
+                Some((region.start, region.end + n_bytes))
             }
-            (BEGIN | END, _) => return None,
-            (other, _) => text.push(other),
+            _ => conversation
+                .is_learned(role)
+                .then_some((region.start, region.end)),
         }
-    }
-    open.is_none().then_some((text, regions))
+    };
+    let stretches = found.iter().zip(limits).filter_map(of_region);
+    // A token across an empty text is no part of it.
+    stretches.filter(|(start, end)| start < end).collect()
 }
 
-/// A text with what follows it up to the end of the next end-of-sequence token, unless another text begins before that:
-/// with a template that ends only the last turn, the token belongs to that one.
-fn with_eos(text: &str, (start, end): Region, all: &[Region], eos_token: &str) -> Region {
-    let next = all.iter().map(|(begin, _)| *begin);
-    let limit = next
-        .filter(|begin| *begin >= end && *begin > start)
-        .min()
-        .unwrap_or(text.len());
-    let with_eos = text[end..limit]
-        .find(eos_token)
-        .map(|position| end + position + eos_token.len());
-    (start, with_eos.unwrap_or(end))
+/// Which tokens share a byte with a stretch of text.
+fn touched(encoding: &Encoding, stretches: &[(usize, usize)]) -> Vec<bool> {
+    let mut stretches = stretches.iter().copied().peekable();
+    let is_touched = |&(token_start, token_end): &(usize, usize)| {
+        while stretches.next_if(|(_, end)| *end <= token_start).is_some() {}
+        // A token may begin in what the template puts before the text, such as a blank.
+        stretches
+            .peek()
+            .is_some_and(|(start, _)| token_end > *start && token_end > token_start)
+    };
+    encoding.offsets.iter().map(is_touched).collect()
 }
 
 #[cfg(test)]
@@ -208,6 +188,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::message::Message;
 
     /// A template that puts a blank before each text and ends each answer.
     const TEMPLATE: &str = "{% for m in messages %}{{ '<|' + m['role'][0] + '|> ' + m['content'] }}\
@@ -249,7 +230,12 @@ mod tests {
             .iter()
             .map(|(role, content)| Message::new(*role, *content))
             .collect();
-        let sample = encode(&tokenizer(template), &messages, unmask).unwrap();
+        let conversation = Conversation {
+            messages,
+            unmask,
+            ..Conversation::default()
+        };
+        let sample = encode(&tokenizer(template), &conversation).unwrap();
         let tokens = sample.input_ids.iter().zip(&sample.is_learned);
         tokens
             .map(|(id, is_learned)| match (names[*id as usize], is_learned) {
@@ -299,7 +285,7 @@ mod tests {
         assert_eq!(shown(TEMPLATE, &[("assistant", "")], false), "<a>_[<e>]");
         assert_eq!(
             shown(TEMPLATE, &[("assistant", " a\n"), ("user", "b")], false),
-            "<a>__[a][|][<e>]<u>_b"
+            "<a>_[_][a][|][<e>]<u>_b"
         );
     }
 }

@@ -8,6 +8,7 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, context};
+use serde_json::Map;
 
 use crate::message::Message;
 
@@ -102,6 +103,24 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
+        self.render_with(messages, &Map::new(), add_generation_prompt)
+    }
+
+    /// As [`ChatTemplate::render`], with more variables, such as `tools`. They take no place of the messages and the tokens.
+    ///
+    /// # Errors
+    /// [`TemplateError::Render`] with what the template said.
+    pub fn render_with(
+        &self,
+        messages: &[Message],
+        variables: &Map<String, serde_json::Value>,
+        add_generation_prompt: bool,
+    ) -> Result<String, TemplateError> {
+        // transformers always passes these two, as none where there are none.
+        let mut variables = variables.clone();
+        for name in ["tools", "documents"] {
+            variables.entry(name).or_insert(serde_json::Value::Null);
+        }
         self.environment
             .get_template(NAME)
             .and_then(|template| {
@@ -110,6 +129,7 @@ impl ChatTemplate {
                     add_generation_prompt => add_generation_prompt,
                     bos_token => self.bos_token.as_str(),
                     eos_token => self.eos_token.as_str(),
+                    ..Value::from(Serde(&variables))
                 })
             })
             .map_err(|source| TemplateError::Render {
@@ -124,10 +144,11 @@ fn without_generation_marks(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else {
+        // From behind the opening: `{%}` does not close itself.
+        let Some(length) = rest[start + 2..].find("%}") else {
             break;
         };
-        let end = start + length + 2;
+        let end = start + 2 + length + 2;
         let name = rest[start + 2..end - 2].trim_matches(['-', ' ']);
         text.push_str(&rest[..start]);
         if name == "generation" || name == "endgeneration" {

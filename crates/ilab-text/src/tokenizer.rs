@@ -6,6 +6,8 @@ use ilab_base::io::{IoError, read_to_string};
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
 
+use crate::builtin_template::TemplateSource;
+use crate::end_of_turn::ends_of_turn;
 use crate::template::{ChatTemplate, TemplateError};
 
 /// A tokenizer with its special tokens and chat template.
@@ -15,6 +17,7 @@ pub struct Tokenizer {
     template: ChatTemplate,
     eos_token: String,
     eos_id: u32,
+    ends_of_turn: Vec<String>,
 }
 
 /// Token ids and where each token stands in the text.
@@ -63,6 +66,16 @@ pub enum TokenizerError {
         /// What `eos_token` says.
         eos_token: String,
     },
+    /// A template from elsewhere ends answers with a token that the vocabulary does not hold.
+    #[error("the chat template `{name}` ends answers with `{eos_token}`, which is no token of `{}`", folder.display())]
+    ForeignTemplate {
+        /// The model folder.
+        folder: PathBuf,
+        /// Name of the template.
+        name: &'static str,
+        /// The token.
+        eos_token: &'static str,
+    },
     /// The chat template does not compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -86,9 +99,12 @@ impl ilab_base::hint::Hint for TokenizerError {
                 vec!["the file may be cut off: download or copy the model folder again".to_owned()]
             }
             Self::NoTemplate { .. } => {
-                vec!["use an instruction-tuned model, or add `chat_template` to its tokenizer_config.json".to_owned()]
+                vec!["use an instruction-tuned model, or pass a template with `--chat-template`: a Jinja file, or ibm_generic, ibm_legacy or mistral".to_owned()]
             }
             Self::NoEos { .. } => vec!["set `eos_token` in tokenizer_config.json".to_owned()],
+            Self::ForeignTemplate { .. } => {
+                vec!["pass the template that the model knows with `--chat-template`: a Jinja file, or ibm_generic, ibm_legacy or mistral".to_owned()]
+            }
             Self::Failed { .. } => Vec::new(),
         }
     }
@@ -100,6 +116,18 @@ impl Tokenizer {
     /// # Errors
     /// Missing or malformed files, no chat template, no usable `eos_token`.
     pub fn from_dir(folder: &Path) -> Result<Self, TokenizerError> {
+        Self::from_dir_with(folder, None)
+    }
+
+    /// As [`Tokenizer::from_dir`], with another chat template than the model's own if one is given. The built-in ones bring
+    /// their own first and last token.
+    ///
+    /// # Errors
+    /// Missing or malformed files, no chat template, no usable `eos_token`.
+    pub fn from_dir_with(
+        folder: &Path,
+        template: Option<&TemplateSource>,
+    ) -> Result<Self, TokenizerError> {
         let path = folder.join("tokenizer.json");
         let text = read_to_string(&path)?;
         let inner = text
@@ -113,20 +141,30 @@ impl Tokenizer {
         let path = folder.join("tokenizer_config.json");
         let config: Value = serde_json::from_str(&read_to_string(&path)?)
             .map_err(|source| TokenizerError::Json { path, source })?;
-        let eos_token = token_text(&config, "eos_token");
+        let (bos_token, eos_token) = match template {
+            Some(TemplateSource::Builtin(builtin)) => {
+                (builtin.bos_token.to_owned(), builtin.eos_token.to_owned())
+            }
+            _ => (
+                token_text(&config, "bos_token"),
+                token_text(&config, "eos_token"),
+            ),
+        };
         let eos_id = inner
             .token_to_id(&eos_token)
-            .ok_or_else(|| TokenizerError::NoEos {
-                folder: folder.to_owned(),
-                eos_token: eos_token.clone(),
-            })?;
-        let source = template_source(folder, &config)?;
-        let template = ChatTemplate::new(&source, &token_text(&config, "bos_token"), &eos_token)?;
+            .ok_or_else(|| no_eos(folder, template, &eos_token))?;
+        let source = match template {
+            Some(template) => template.text().to_owned(),
+            None => template_source(folder, &config)?,
+        };
+        let template = ChatTemplate::new(&source, &bos_token, &eos_token)?;
+        let ends_of_turn = ends_of_turn(&inner, &template, &eos_token);
         Ok(Self {
             inner,
             template,
             eos_token,
             eos_id,
+            ends_of_turn,
         })
     }
 
@@ -143,6 +181,40 @@ impl Tokenizer {
     /// The end-of-sequence token's text.
     pub fn eos_token(&self) -> &str {
         &self.eos_token
+    }
+
+    /// The texts of the tokens that end an answer: `eos_token`, and what the template prints after the last answer if that
+    /// is another token.
+    pub fn ends_of_turn(&self) -> &[String] {
+        &self.ends_of_turn
+    }
+
+    /// The id of a token, `None` when the text is not one token.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// A token as the vocabulary writes it, `None` for an id that is not used.
+    pub fn token_of(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The highest id; ids below it may be unused.
+    pub fn max_id(&self) -> u32 {
+        let ids = self.inner.get_vocab(true).into_values();
+        ids.max().unwrap_or_default()
+    }
+
+    /// The lowest id that is not below `limit`.
+    pub fn first_id_from(&self, limit: u32) -> Option<u32> {
+        let ids = self.inner.get_vocab(true).into_values();
+        ids.filter(|id| *id >= limit).min()
+    }
+
+    /// Whether a token is one of the special ones, which stand for something other than their text.
+    pub fn is_special(&self, id: u32) -> bool {
+        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
+        added.get(&id).is_some_and(|token| token.special)
     }
 
     /// The chat template.
@@ -167,6 +239,50 @@ impl Tokenizer {
         })
     }
 
+    /// The ids of a document to learn from: with the tokens that the tokenizer itself puts around a text, and the
+    /// end-of-sequence token at the end.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn encode_document(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let encoding =
+            self.inner
+                .encode_fast(text, true)
+                .map_err(|error| TokenizerError::Failed {
+                    message: error.to_string(),
+                })?;
+        let mut ids = encoding.get_ids().to_vec();
+        if ids.last() != Some(&self.eos_id) {
+            ids.push(self.eos_id);
+        }
+        Ok(ids)
+    }
+
+    /// The text of each token, special ones written out. Where several tokens make up one character, the last of them has
+    /// it and the others have none.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn decode_each(&self, ids: &[u32]) -> Result<Vec<String>, TokenizerError> {
+        let mut stream = self.inner.decode_stream(false);
+        let mut texts = Vec::with_capacity(ids.len());
+        let mut n_decoded = 0;
+        for id in ids {
+            let text = stream.step(*id).map_err(|error| TokenizerError::Failed {
+                message: error.to_string(),
+            })?;
+            texts.push(text.unwrap_or_default());
+            if texts.last().is_some_and(|text| !text.is_empty()) {
+                n_decoded = texts.len();
+            }
+        }
+        // The text may end within a character.
+        if let Some(last) = texts[n_decoded..].last_mut() {
+            *last = self.decode(&ids[n_decoded..])?;
+        }
+        Ok(texts)
+    }
+
     /// Decodes ids; special tokens are written out.
     ///
     /// # Errors
@@ -177,6 +293,21 @@ impl Tokenizer {
             .map_err(|error| TokenizerError::Failed {
                 message: error.to_string(),
             })
+    }
+}
+
+fn no_eos(folder: &Path, template: Option<&TemplateSource>, eos_token: &str) -> TokenizerError {
+    let folder = folder.to_owned();
+    match template {
+        Some(TemplateSource::Builtin(builtin)) => TokenizerError::ForeignTemplate {
+            folder,
+            name: builtin.name,
+            eos_token: builtin.eos_token,
+        },
+        _ => TokenizerError::NoEos {
+            folder,
+            eos_token: eos_token.to_owned(),
+        },
     }
 }
 

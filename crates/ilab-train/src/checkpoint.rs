@@ -4,11 +4,14 @@ use std::path::Path;
 
 use ilab_base::atomic::{StagedDir, write};
 use ilab_base::io::{WithPath, read};
-use ilab_weights::safetensors::{self, FloatType};
+use ilab_weights::adapter::{self, AdapterConfig};
+use ilab_weights::safetensors::FloatType;
+use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
+use crate::device::DeviceError;
+use crate::error::TrainError;
+use crate::method::LoraOptions;
 use crate::model::Model;
-use crate::ops::with_slice;
-use crate::trainer::TrainError;
 
 /// Files of the source model that make a checkpoint usable on its own.
 const COMPANIONS: [&str; 5] = [
@@ -19,26 +22,21 @@ const COMPANIONS: [&str; 5] = [
     "chat_template.jinja",
 ];
 
-/// Writes the weights, `config.json` and what of the tokenizer stands in `source`, under a temporary name. The caller may
-/// add files before it commits.
+/// Writes the weights, `config.json` and what of the tokenizer stands in `tokenizer_dir`, under a temporary name. The caller
+/// may add files before it commits.
 ///
 /// # Errors
 /// Any operating system error, with the path; nothing is left behind.
 pub fn stage(
     model: &Model,
-    source: &Path,
+    tokenizer_dir: &Path,
     destination: &Path,
     float_type: FloatType,
 ) -> Result<StagedDir, TrainError> {
     let staged = StagedDir::new(destination)?;
     let folder = staged.path();
     write_weights(model, &folder.join("model.safetensors"), float_type)?;
-    for name in COMPANIONS {
-        let path = source.join(name);
-        if path.exists() {
-            write(folder.join(name), &read(&path)?)?;
-        }
-    }
+    copy_companions(tokenizer_dir, folder)?;
     let mut config = model.config().clone();
     let dtype = if float_type == FloatType::F32 {
         "float32"
@@ -58,18 +56,53 @@ pub fn stage(
     Ok(staged)
 }
 
-fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
-    let mut values = Vec::new();
-    for (name, weight) in model.weights() {
-        values.push((
-            name.clone(),
-            weight.dims().to_vec(),
-            with_slice(weight, <[f32]>::to_vec)?,
-        ));
+/// Writes the adapters of a model in PEFT's layout, and what of the tokenizer stands in `tokenizer_dir`, under a temporary
+/// name. The caller may add files before it commits.
+///
+/// # Errors
+/// Any operating system error, with the path; nothing is left behind.
+pub fn stage_adapter(
+    model: &Model,
+    options: &LoraOptions,
+    base: &Path,
+    tokenizer_dir: &Path,
+    destination: &Path,
+) -> Result<StagedDir, TrainError> {
+    let staged = StagedDir::new(destination)?;
+    let folder = staged.path();
+    let targets = options.target_modules.clone();
+    let mut config = AdapterConfig::new(options.rank, f64::from(options.alpha), targets);
+    config.lora_dropout = f64::from(options.dropout);
+    config.base_model_name_or_path = Some(base.display().to_string());
+    adapter::write(folder, &config, &model.adapters()?, FloatType::F32)?;
+    copy_companions(tokenizer_dir, folder)?;
+    Ok(staged)
+}
+
+fn copy_companions(source: &Path, folder: &Path) -> Result<(), TrainError> {
+    for name in COMPANIONS {
+        let path = source.join(name);
+        if path.exists() {
+            write(folder.join(name), &read(&path)?)?;
+        }
     }
-    let tensors: Vec<_> = values
-        .iter()
-        .map(|(name, shape, values)| (name.clone(), shape.clone(), &values[..]))
-        .collect();
-    Ok(safetensors::write(path, &tensors, float_type)?)
+    Ok(())
+}
+
+fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
+    let tensors = model
+        .parameters()
+        .map(|parameter| {
+            let values = parameter.to_f32()?;
+            Ok(TensorData {
+                name: parameter.name().to_owned(),
+                shape: parameter.shape().to_vec(),
+                values: match float_type {
+                    FloatType::F32 => TensorValues::F32(values),
+                    FloatType::F16 | FloatType::Bf16 => TensorValues::RoundedToBf16(values),
+                },
+            })
+        })
+        .collect::<Result<Vec<_>, DeviceError>>()?;
+    Ok(write_tensors(path, &tensors)?)
 }

@@ -4,8 +4,9 @@ use ilab_base::seed;
 use ilab_weights::config::ModelConfig;
 use rand::RngExt;
 
+use crate::error::TrainError;
+use crate::method::Method;
 use crate::model::Model;
-use crate::trainer::TrainError;
 
 /// A model of random weights: normal with standard deviation 0.02, the projections back into the residual stream scaled
 /// down by `√(2 · layers)`, norms at one.
@@ -15,9 +16,14 @@ use crate::trainer::TrainError;
 ///
 /// # Errors
 /// Sizes that do not fit into memory.
-pub fn random(config: ModelConfig, max_seq_len: usize, seed: u64) -> Result<Model, TrainError> {
+pub fn random(
+    config: ModelConfig,
+    method: Method,
+    max_seq_len: usize,
+    seed: u64,
+) -> Result<Model, TrainError> {
     let residual = 1.0 / (2.0 * config.num_hidden_layers as f32).sqrt();
-    Model::new(config, max_seq_len, |name, shape| {
+    Model::new(config, method, max_seq_len, |name, shape| {
         let n: usize = shape.iter().product();
         if shape.len() == 1 {
             return Ok(vec![1.0; n]);

@@ -1,14 +1,22 @@
 //! The record of a run: one JSON object a line, with the keys of the original.
+//!
+//! A run begins with its settings and the account of its data; steps and validations follow in their order. Every row has
+//! a `timestamp`. Keys that the original does not have are added, none of its is left out.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod file;
+mod history;
 
-use ilab_base::io::{IoError, WithPath, create_dir_all};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use file::MetricsFile;
+pub use history::{History, read};
+
+/// The file's name in the folder of the checkpoints: that of the original's first process.
+pub const FILE_NAME: &str = "training_params_and_metrics_global0.jsonl";
 
 /// What happened in one step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StepMetrics {
     /// Epoch, from 0.
     pub epoch: usize,
@@ -30,7 +38,8 @@ pub struct StepMetrics {
     pub batch_size: usize,
     /// Batches of this step.
     pub num_minibatches: usize,
-    /// Mean loss of the learned tokens, in nats.
+    /// Mean loss of the learned tokens, in nats. The original called it `total_loss` up to version 0.11.
+    #[serde(alias = "total_loss")]
     pub avg_loss: f64,
     /// Samples learned since the start.
     pub samples_seen: usize,
@@ -46,45 +55,58 @@ pub struct StepMetrics {
     pub is_epoch_end: bool,
 }
 
-/// An open metrics file; rows are appended and reach the disk one by one.
-#[derive(Debug)]
-pub struct MetricsFile {
-    path: PathBuf,
-    file: File,
+/// The loss on samples that are not learned.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ValidationMetrics {
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Steps taken before.
+    pub step: u64,
+    /// Always 0: one process trains.
+    pub rank: u32,
+    /// Mean loss of the tokens that would be learned, in nats.
+    pub val_loss: f64,
+    /// How many tokens that are.
+    pub val_num_tokens: usize,
 }
 
-impl MetricsFile {
-    /// Opens `training_params_and_metrics_global0.jsonl` in a folder and appends the settings of the run.
-    ///
-    /// # Errors
-    /// Any operating system error, with the path.
-    pub fn open(folder: &Path, settings: &impl Serialize) -> Result<Self, IoError> {
-        create_dir_all(folder)?;
-        let path = folder.join("training_params_and_metrics_global0.jsonl");
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_path("open", &path)?;
-        let mut metrics = Self { path, file };
-        metrics.append(settings)?;
-        Ok(metrics)
-    }
+/// The account of the data, once a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataMetrics {
+    /// Devices that train; 1 for the processor.
+    pub num_gpus: usize,
+    /// Mean length of a sample, in tokens.
+    pub avg_sample_len: f64,
+    /// Samples of one step.
+    pub effective_batch_size: usize,
+    /// Most tokens of one batch.
+    pub max_batch_len_per_gpu: usize,
+    /// The same: nothing is padded.
+    pub packing_max_batch_len: usize,
+    /// Steps of an epoch.
+    pub num_batches: usize,
+    /// Samples of a step, on the mean.
+    pub avg_samples_per_batch: f64,
+    /// Samples of the data set.
+    pub total_samples: usize,
+}
 
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Appends one row.
-    ///
-    /// # Errors
-    /// Any operating system error, with the path.
-    pub fn append(&mut self, row: &impl Serialize) -> Result<(), IoError> {
-        let mut line = serde_json::to_vec(row)
-            .map_err(std::io::Error::from)
-            .with_path("write", &self.path)?;
-        line.push(b'\n');
-        self.file.write_all(&line).with_path("write", &self.path)
+impl DataMetrics {
+    /// The account of samples of these lengths, in tokens, on one device.
+    pub fn new(lengths: &[usize], effective_batch_size: usize, max_batch_len: usize) -> Self {
+        let total_samples = lengths.len();
+        let num_batches = total_samples.div_ceil(effective_batch_size.max(1));
+        Self {
+            num_gpus: 1,
+            avg_sample_len: lengths.iter().sum::<usize>() as f64 / total_samples.max(1) as f64,
+            effective_batch_size,
+            max_batch_len_per_gpu: max_batch_len,
+            packing_max_batch_len: max_batch_len,
+            num_batches,
+            avg_samples_per_batch: total_samples as f64 / num_batches.max(1) as f64,
+            total_samples,
+        }
     }
 }

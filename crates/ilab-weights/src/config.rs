@@ -6,6 +6,7 @@
 
 mod architecture;
 mod rope;
+mod rope_factors;
 mod sizes;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use serde_json::Value;
 
 pub use architecture::{Architecture, layer_tensors, model_tensors};
 pub use rope::RopeScaling;
+
+use crate::gguf::{GgufError, GgufFile};
+use crate::gguf_model::{self, is_gguf};
 
 /// The shape of a model. Fields carry the names of `config.json`; unknown keys are kept in `rest` so
 /// that a checkpoint is written with everything that was read.
@@ -110,6 +114,17 @@ pub enum ConfigError {
         #[source]
         source: serde_json::Error,
     },
+    /// A GGUF file cannot be read.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// The metadata of a GGUF file do not say what a model needs.
+    #[error("`{}` says nothing usable under `{key}`", path.display())]
+    MissingKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
     /// Two values contradict each other, or one makes no model.
     #[error("`{}`: `{key}` is {value}, expected {expected}", path.display())]
     Invalid {
@@ -143,6 +158,13 @@ impl ilab_base::hint::Hint for ConfigError {
                 vec!["pass the folder of a Hugging Face model: one with config.json, tokenizer.json and *.safetensors".to_owned()]
             }
             Self::Io(error) => error.hints(),
+            Self::Gguf(error) => error.hints(),
+            Self::MissingKey { .. } => {
+                vec![
+                    "use the Hugging Face folder of the model, or another GGUF file of it"
+                        .to_owned(),
+                ]
+            }
             Self::Json { .. } | Self::Invalid { .. } => {
                 vec!["the file may be damaged: download or copy the model folder again".to_owned()]
             }
@@ -155,11 +177,14 @@ impl ilab_base::hint::Hint for ConfigError {
 }
 
 impl ModelConfig {
-    /// Reads and checks `config.json` of a model folder.
+    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file.
     ///
     /// # Errors
     /// An unreadable or malformed file, an unsupported architecture, or sizes that make no model.
     pub fn from_dir(folder: &Path) -> Result<Self, ConfigError> {
+        if is_gguf(folder) {
+            return gguf_model::config(&GgufFile::open(folder)?);
+        }
         let path = folder.join("config.json");
         let text = read_to_string(&path)?;
         let config: Self = serde_json::from_str(&text).map_err(|source| ConfigError::Json {
@@ -167,6 +192,19 @@ impl ModelConfig {
             source,
         })?;
         config.check(&path)?;
+        Ok(config)
+    }
+
+    /// Takes and checks what config.json would hold; `path` is named where something is wrong with it.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::from_dir`].
+    pub fn from_json(config: Value, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = serde_json::from_value(config).map_err(|source| ConfigError::Json {
+            path: path.to_owned(),
+            source,
+        })?;
+        config.check(path)?;
         Ok(config)
     }
 

@@ -8,6 +8,7 @@
 //! (`ggml/src/gguf.cpp`) is stricter, that, because it is what opens the files in the end.
 
 mod bounded;
+pub mod dequantize;
 mod error;
 mod metadata;
 pub mod q8_0;

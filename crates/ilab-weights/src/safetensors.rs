@@ -1,207 +1,29 @@
-//! Safetensors checkpoints: one file or several with an index, read through a memory map, written atomically.
+//! Writing of safetensors, atomically; [`Checkpoint`] reads them.
 //!
 //! # Source
-//! The format: <https://github.com/huggingface/safetensors/blob/v0.8.0/README.md#format>; the index file
-//! `model.safetensors.index.json` is that of transformers.
+//! The format: <https://github.com/huggingface/safetensors/blob/v0.8.0/README.md#format>.
 
-#![allow(unsafe_code)]
-
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use half::{bf16, f16};
-use ilab_base::io::{IoError, WithPath, read_dir_sorted};
-use memmap2::Mmap;
+use ilab_base::atomic;
+use ilab_base::io::IoError;
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensorError, SafeTensors};
 
-/// A checkpoint cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// The folder holds no `*.safetensors` file.
-    #[error("`{}` holds no .safetensors file", folder.display())]
-    NoWeights {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A file's header is damaged or does not match its size.
-    #[error("`{}` is not a valid safetensors file", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: SafeTensorError,
-    },
-    /// A tensor that the model needs is absent.
-    #[error("`{}` has no tensor `{name}`", folder.display())]
-    MissingTensor {
-        /// The folder.
-        folder: PathBuf,
-        /// The tensor.
-        name: String,
-    },
-    /// A tensor has another shape than the configuration says.
-    #[error("tensor `{name}` has shape {found:?}, and config.json makes it {expected:?}")]
-    Shape {
-        /// The tensor.
-        name: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The shape from `config.json`.
-        expected: Vec<usize>,
-    },
-    /// A tensor is stored in a type that is not floating point.
-    #[error("tensor `{name}` is of type {dtype:?}; readable are F32, F16 and BF16")]
-    Dtype {
-        /// The tensor.
-        name: String,
-        /// Its type.
-        dtype: Dtype,
-    },
-}
+use serde_json::{Value, json};
 
-impl ilab_base::hint::Hint for CheckpointError {
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Io(error) => error.hints(),
-            Self::NoWeights { .. } => {
-                vec![
-                    "pass the folder of a Hugging Face model with its *.safetensors files"
-                        .to_owned(),
-                ]
-            }
-            Self::Malformed { .. } | Self::MissingTensor { .. } | Self::Shape { .. } => {
-                vec!["the file may be cut off or belong to another model: download or copy the folder again".to_owned()]
-            }
-            Self::Dtype { .. } => vec!["use the unquantised weights of the model".to_owned()],
-        }
-    }
-}
-
-/// The weights of a model folder, mapped into memory.
-#[derive(Debug)]
-pub struct Checkpoint {
-    folder: PathBuf,
-    shards: Vec<Shard>,
-    shard_of: BTreeMap<String, usize>,
-}
-
-#[derive(Debug)]
-struct Shard {
-    path: PathBuf,
-    map: Mmap,
-}
-
-impl Checkpoint {
-    /// Opens every `*.safetensors` file of a folder and checks the headers.
-    ///
-    /// # Errors
-    /// No such file, or one whose header lies about its content.
-    pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
-        let mut paths = read_dir_sorted(folder)?;
-        paths.retain(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "safetensors")
-        });
-        if paths.is_empty() {
-            return Err(CheckpointError::NoWeights {
-                folder: folder.to_owned(),
-            });
-        }
-        let mut shards = Vec::with_capacity(paths.len());
-        let mut shard_of = BTreeMap::new();
-        for (shard_idx, path) in paths.into_iter().enumerate() {
-            let file = File::open(&path).with_path("open", &path)?;
-            // SAFETY: the map is read only, and the project replaces weight files by renaming, never in place.
-            let map = unsafe { Mmap::map(&file) }.with_path("map", &path)?;
-            let shard = Shard { path, map };
-            for name in shard.tensors()?.names() {
-                shard_of.insert(name.to_owned(), shard_idx);
-            }
-            shards.push(shard);
-        }
-        Ok(Self {
-            folder: folder.to_owned(),
-            shards,
-            shard_of,
-        })
-    }
-
-    /// Names of all tensors, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.shard_of.keys().map(String::as_str)
-    }
-
-    /// One tensor as it is stored.
-    ///
-    /// # Errors
-    /// [`CheckpointError::MissingTensor`].
-    pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, CheckpointError> {
-        let missing = || CheckpointError::MissingTensor {
-            folder: self.folder.clone(),
-            name: name.to_owned(),
-        };
-        let shard = &self.shards[*self.shard_of.get(name).ok_or_else(missing)?];
-        shard.tensors()?.tensor(name).map_err(|_| missing())
-    }
-
-    /// One tensor as f32, row-major, with its shape checked.
-    ///
-    /// # Errors
-    /// A missing tensor, another shape, or a type that is not floating point.
-    pub fn read_f32(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let view = self.tensor(name)?;
-        if view.shape() != expected {
-            return Err(CheckpointError::Shape {
-                name: name.to_owned(),
-                found: view.shape().to_vec(),
-                expected: expected.to_vec(),
-            });
-        }
-        to_f32(view.dtype(), view.data()).ok_or_else(|| CheckpointError::Dtype {
-            name: name.to_owned(),
-            dtype: view.dtype(),
-        })
-    }
-}
-
-impl Shard {
-    fn tensors(&self) -> Result<SafeTensors<'_>, CheckpointError> {
-        SafeTensors::deserialize(&self.map).map_err(|source| CheckpointError::Malformed {
-            path: self.path.clone(),
-            source,
-        })
-    }
-}
-
-/// Little-endian floating-point bytes as f32; `None` for other types.
-pub fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    fn each<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes
-            .as_chunks::<N>()
-            .0
-            .iter()
-            .map(|chunk| decode(*chunk))
-            .collect()
-    }
-    match dtype {
-        Dtype::F32 => Some(each(bytes, f32::from_le_bytes)),
-        Dtype::BF16 => Some(each(bytes, |chunk| bf16::from_le_bytes(chunk).to_f32())),
-        Dtype::F16 => Some(each(bytes, |chunk| f16::from_le_bytes(chunk).to_f32())),
-        _ => None,
-    }
-}
+pub use crate::checkpoint::{Checkpoint, CheckpointError};
 
 /// In which type weights are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FloatType {
     /// 32 bits.
     F32,
+    /// IEEE half precision, rounded to nearest even.
+    F16,
     /// The upper half of an f32, rounded to nearest even.
     Bf16,
 }
@@ -214,6 +36,10 @@ impl FloatType {
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
                 .collect(),
+            Self::F16 => values
+                .iter()
+                .flat_map(|value| f16::from_f32(*value).to_le_bytes())
+                .collect(),
             Self::Bf16 => values
                 .iter()
                 .flat_map(|value| bf16::from_f32(*value).to_le_bytes())
@@ -224,6 +50,7 @@ impl FloatType {
     fn dtype(self) -> Dtype {
         match self {
             Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
             Self::Bf16 => Dtype::BF16,
         }
     }
@@ -259,4 +86,116 @@ pub fn write(
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(malformed)?;
     Ok(ilab_base::atomic::write(path, &bytes)?)
+}
+
+/// One tensor of a file that is written piece by piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamedTensor {
+    /// Its name.
+    pub name: String,
+    /// Its sizes, outermost axis first.
+    pub shape: Vec<usize>,
+    /// How its values are written.
+    pub float_type: FloatType,
+}
+
+impl StreamedTensor {
+    fn n_values(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn n_bytes(&self) -> usize {
+        let value_bytes = match self.float_type {
+            FloatType::F32 => 4,
+            FloatType::F16 | FloatType::Bf16 => 2,
+        };
+        self.n_values() * value_bytes
+    }
+}
+
+/// Takes the values of one tensor.
+pub struct FloatSink<'a> {
+    file: &'a mut BufWriter<File>,
+    path: &'a Path,
+    tensor: &'a StreamedTensor,
+    n_written: usize,
+}
+
+impl FloatSink<'_> {
+    /// Appends values.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn write(&mut self, values: &[f32]) -> Result<(), CheckpointError> {
+        self.n_written += values.len();
+        self.file
+            .write_all(&self.tensor.float_type.encode(values))
+            .map_err(|source| IoError::new("write", self.path, source).into())
+    }
+}
+
+/// Writes a file whose tensors need not be in memory together; `fill` gives the values of each in turn. Whatever goes wrong, `path`
+/// is as it was before.
+///
+/// # Errors
+/// Whatever `fill` returns, a tensor that got more or fewer values than its shape says, and the operating system's errors.
+pub fn write_streamed<E: From<CheckpointError>>(
+    path: &Path,
+    tensors: &[StreamedTensor],
+    mut fill: impl FnMut(&StreamedTensor, &mut FloatSink<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    // The atomic writer speaks `io::Result`; an error of ours waits here until it has cleaned up.
+    let mut failure = None;
+    let written = atomic::write_with(path, |file| {
+        file.write_all(&header(tensors))?;
+        for tensor in tensors {
+            let mut sink = FloatSink {
+                file,
+                path,
+                tensor,
+                n_written: 0,
+            };
+            let filled = fill(tensor, &mut sink).and_then(|()| {
+                if sink.n_written == tensor.n_values() {
+                    return Ok(());
+                }
+                Err(E::from(CheckpointError::Shape {
+                    name: tensor.name.clone(),
+                    found: vec![sink.n_written],
+                    expected: tensor.shape.clone(),
+                }))
+            });
+            if let Err(error) = filled {
+                failure = Some(error);
+                return Err(std::io::Error::other("a tensor could not be written"));
+            }
+        }
+        Ok(())
+    });
+    match (failure, written) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(E::from(CheckpointError::Io(error))),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+/// The length of the description and the description, padded so that values begin at a multiple of 8.
+fn header(tensors: &[StreamedTensor]) -> Vec<u8> {
+    let mut description = serde_json::Map::new();
+    description.insert("__metadata__".to_owned(), json!({"format": "pt"}));
+    let mut begin = 0;
+    for tensor in tensors {
+        let end = begin + tensor.n_bytes();
+        let dtype = format!("{:?}", tensor.float_type.dtype());
+        description.insert(
+            tensor.name.clone(),
+            json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]}),
+        );
+        begin = end;
+    }
+    let mut text = Value::Object(description).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(text);
+    bytes
 }

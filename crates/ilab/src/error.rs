@@ -85,6 +85,13 @@ impl CommandError {
         Self::message(Kind::Interrupted, "interrupted", hint)
     }
 
+    /// Whether it failed because the user stopped it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        use ilab_train::error::TrainError;
+        let of_training = self.source.downcast_ref::<TrainError>();
+        matches!(of_training, Some(TrainError::Cancelled(_)))
+    }
+
     /// The exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())

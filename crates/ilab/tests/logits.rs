@@ -4,6 +4,7 @@
 
 use ilab_infer::{CachePrecision, Engine, EngineOptions};
 use ilab_text::sample::EncodedSample;
+use ilab_train::method::Method;
 use ilab_train::model::Model;
 use ilab_train::packing::Batch;
 
@@ -27,16 +28,13 @@ fn the_exported_gguf_gives_the_logits_of_our_forward_pass() {
         .map(|position| (position * position + 3 * position) % 250)
         .collect();
 
-    let model = Model::from_dir(folder.path(), 256).unwrap();
+    let mut model = Model::from_dir(folder.path(), Method::Full, 256).unwrap();
     let sample = EncodedSample {
         is_learned: vec![true; tokens.len()],
         input_ids: tokens.clone(),
     };
-    let ours: Vec<Vec<f32>> = model
-        .logits(&Batch::pack([&sample]))
-        .unwrap()
-        .to_vec2()
-        .unwrap();
+    let ours = model.logits(&Batch::pack([&sample])).unwrap();
+    let ours: Vec<&[f32]> = ours.chunks_exact(model.config().vocab_size).collect();
 
     let options = EngineOptions {
         cache_precision: CachePrecision::F32,

@@ -3,7 +3,7 @@
 use ilab_base::hint::Hint;
 use ilab_base::io::IoError;
 use ilab_sdg::prompt::PromptError;
-use ilab_train::trainer::TrainError;
+use ilab_train::error::TrainError;
 
 use crate::starter::grammar_error::GrammarError;
 

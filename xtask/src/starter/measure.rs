@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use ilab_base::cancel::Cancel;
 use ilab_text::tokenizer::Tokenizer;
 use ilab_train::dataset::Dataset;
+use ilab_train::error::TrainError;
+use ilab_train::method::Method;
 use ilab_train::model::Model;
 use ilab_train::packing::Batch;
-use ilab_train::trainer::TrainError;
 
 use crate::starter::error::StarterError;
 use crate::starter::train::{MAX_SEQ_LEN, report};
@@ -51,10 +52,10 @@ impl Score {
 pub fn run(args: &MeasureArgs) -> Result<(), StarterError> {
     let tokenizer = Tokenizer::from_dir(&args.model).map_err(TrainError::from)?;
     let corpus = Dataset::read(&args.corpus, &tokenizer, MAX_SEQ_LEN, &Cancel::new())?;
-    let model = Model::from_dir(&args.model, MAX_SEQ_LEN)?;
+    let mut model = Model::from_dir(&args.model, Method::Full, MAX_SEQ_LEN)?;
     let mut total = Score::default();
     for samples in corpus.samples.chunks(SAMPLES_AT_ONCE) {
-        let score = score(&model, &tokenizer, &Batch::pack(samples))?;
+        let score = score(&mut model, &tokenizer, &Batch::pack(samples))?;
         total.n += score.n;
         total.n_right += score.n_right;
         total.wrong.extend(score.wrong);
@@ -72,12 +73,14 @@ pub fn run(args: &MeasureArgs) -> Result<(), StarterError> {
 
 /// Counts the learned texts of a batch that are right, for the loss hides a first token that is always wrong. Where a text is
 /// a question with its answer, the answer alone counts: many questions can be asked.
-pub fn score(model: &Model, tokenizer: &Tokenizer, batch: &Batch) -> Result<Score, StarterError> {
-    let logits = model.logits(batch).map_err(TrainError::from)?;
-    let likely: Vec<u32> = logits
-        .argmax(1)
-        .and_then(|likely| likely.to_vec1())
-        .map_err(TrainError::from)?;
+pub fn score(
+    model: &mut Model,
+    tokenizer: &Tokenizer,
+    batch: &Batch,
+) -> Result<Score, StarterError> {
+    let logits = model.logits(batch)?;
+    let rows = logits.chunks_exact(model.config().vocab_size);
+    let likely: Vec<u32> = rows.map(most_likely).collect();
     let text = |ids: &[u32]| tokenizer.decode(ids).map_err(TrainError::from);
     let mut score = Score::default();
     let rows: Vec<_> = batch.targets.iter().zip(&likely).collect();
@@ -105,4 +108,10 @@ pub fn score(model: &Model, tokenizer: &Tokenizer, batch: &Batch) -> Result<Scor
         }
     }
     Ok(score)
+}
+
+/// The token of the highest score.
+fn most_likely(logits: &[f32]) -> u32 {
+    let highest = (0..).zip(logits).max_by(|a, b| a.1.total_cmp(b.1));
+    highest.map_or(0, |(token, _)| token)
 }

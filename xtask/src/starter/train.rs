@@ -11,9 +11,11 @@ use ilab_text::tokenizer::Tokenizer;
 use ilab_train::checkpoint;
 use ilab_train::dataset::Dataset;
 use ilab_train::initialise;
+use ilab_train::method::Method;
 use ilab_train::metrics::{MetricsFile, StepMetrics};
+use ilab_train::optimiser::OptimiserKind;
 use ilab_train::packing::Batch;
-use ilab_train::trainer::{MatrixOptimiser, TrainOptions, Trainer};
+use ilab_train::trainer::{TrainOptions, Trainer};
 use ilab_weights::config::ModelConfig;
 use ilab_weights::safetensors::FloatType;
 use serde_json::json;
@@ -62,7 +64,7 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
     let cancel = Cancel::new();
     let tokenizer =
-        Tokenizer::from_dir(&args.tokenizer).map_err(ilab_train::trainer::TrainError::from)?;
+        Tokenizer::from_dir(&args.tokenizer).map_err(ilab_train::error::TrainError::from)?;
     let dataset = Dataset::read(&args.corpus, &tokenizer, MAX_SEQ_LEN, &cancel)?;
     let dev = Dataset::read(&args.dev, &tokenizer, MAX_SEQ_LEN, &cancel)?;
     let dev = [Batch::pack(dev.samples.iter().take(DEV_SAMPLES))];
@@ -73,14 +75,14 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
         learning_rate: args.learning_rate,
         warmup_steps: 100,
         weight_decay: 0.1,
-        matrices: MatrixOptimiser::Muon,
-        max_grad_norm: 1.0,
+        optimiser: OptimiserKind::Muon,
         // The small worlds of the closed-book lessons come and go in the order of the corpus.
         random_seed: None,
+        ..TrainOptions::default()
     };
     let model = match &args.from {
         Some(folder) => vocabulary::with_tokenizer(folder, &args.tokenizer, MAX_SEQ_LEN)?,
-        None => initialise::random(config(), MAX_SEQ_LEN, SEED)?,
+        None => initialise::random(config(), Method::Full, MAX_SEQ_LEN, SEED)?,
     };
     let model = model.with_precision(Precision::Bf16);
     create_dir_all(&args.out)?;
@@ -88,19 +90,19 @@ pub fn run(args: &TrainArgs) -> Result<(), StarterError> {
     report(&format!(
         "{} samples, {} left out, {} parameters",
         dataset.samples.len(),
-        dataset.dropped.too_long + dataset.dropped.nothing_to_learn,
+        dataset.counts().total(),
         model.n_parameters()
     ));
     let mut trainer = Trainer::new(model, dataset.samples, options);
     let started = Instant::now();
     while let Some(step) = trainer.step(&cancel)? {
-        metrics.append(&step)?;
+        metrics.append_step(&step)?;
         if step.step % 20 == 0 {
             report_step(&step, started);
         }
         if step.step % STEPS_PER_MEASUREMENT == 0 || step.is_epoch_end {
-            let (loss, _) = trainer.loss_and_gradients(&dev, &cancel)?;
-            let right = measure::score(trainer.model(), &tokenizer, &dev[0])?.share();
+            let loss = trainer.mean_loss(&dev, &cancel)?;
+            let right = measure::score(trainer.model_mut(), &tokenizer, &dev[0])?.share();
             metrics.append(&json!({"step": step.step, "dev_loss": loss, "dev_right": right}))?;
             report(&format!(
                 "step {} dev loss {loss:.4}, {:.1} % of answers right in every token",

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use ilab_train::error::TrainError;
+use ilab_train::method::Method;
 use ilab_train::model::Model;
-use ilab_train::trainer::TrainError;
+use ilab_train::parameter::Parameter;
 use tokenizers::Tokenizer;
 
 use crate::starter::error::StarterError;
@@ -16,7 +18,7 @@ pub fn with_tokenizer(
     tokenizer: &Path,
     max_seq_len: usize,
 ) -> Result<Model, StarterError> {
-    let old = Model::from_dir(folder, max_seq_len)?;
+    let old = Model::from_dir(folder, Method::Full, max_seq_len)?;
     let old_tokens = read(folder)?;
     let new_tokens = read(tokenizer)?;
     if old_tokens.get_vocab(true) == new_tokens.get_vocab(true) {
@@ -25,11 +27,12 @@ pub fn with_tokenizer(
     let rows = embeddings(&old, &old_tokens, &new_tokens)?;
     let mut config = old.config().clone();
     config.vocab_size = new_tokens.get_vocab_size(true);
-    let model = Model::new(config, max_seq_len, |name, _| {
+    let model = Model::new(config, Method::Full, max_seq_len, |name, _| {
         if name == EMBEDDING {
             return Ok(rows.concat());
         }
-        Ok(old.weights()[name].flatten_all()?.to_vec1()?)
+        let weight = old.parameter(name).map(Parameter::to_f32).transpose()?;
+        Ok(weight.unwrap_or_default().into_owned())
     })?;
     Ok(model)
 }
@@ -40,9 +43,12 @@ fn embeddings(
     old_tokens: &Tokenizer,
     new_tokens: &Tokenizer,
 ) -> Result<Vec<Vec<f32>>, StarterError> {
-    let old_rows: Vec<Vec<f32>> = old.weights()[EMBEDDING]
-        .to_vec2()
-        .map_err(TrainError::from)?;
+    let values = old.parameter(EMBEDDING).map(Parameter::to_f32).transpose();
+    let values = values.map_err(TrainError::from)?.unwrap_or_default();
+    let old_rows: Vec<Vec<f32>> = values
+        .chunks_exact(old.config().hidden_size)
+        .map(<[f32]>::to_vec)
+        .collect();
     let n_new = u32::try_from(new_tokens.get_vocab_size(true)).unwrap_or(u32::MAX);
     (0..n_new)
         .map(|id| {

@@ -5,17 +5,11 @@
 //! compare what tokenizer.json says with what llama.cpp implements (`llm_tokenizer_bpe` in `llama-vocab.cpp`), so
 //! that a tokenizer trained today is recognised too, and everything else is refused instead of being nearly right.
 
+use ilab_weights::pre_tokenizer::{GPT2, LLAMA3, QWEN2, Split};
 use serde_json::Value;
 
 use super::files::TokenizerFiles;
 use crate::error::ConvertError;
-
-/// The regular expression of GPT-2, which `ByteLevel` with `use_regex` applies.
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-/// Llama 3: digits in groups of three.
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Qwen 2 and 3: digits one by one.
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 const SUPPORTED: &str = "ByteLevel with GPT-2's expression, alone or after single digits, and the expressions of Llama 3 and Qwen 2";
 
@@ -57,15 +51,6 @@ pub(super) fn identify(files: &TokenizerFiles) -> Result<&'static str, ConvertEr
         ));
     }
     Ok(pre)
-}
-
-/// How text is split before merging.
-#[derive(Debug, PartialEq)]
-enum Split<'a> {
-    /// By one expression, every match a piece.
-    Expression(&'a str),
-    /// Every digit apart, the rest by GPT-2's expression.
-    DigitsThenGpt2,
 }
 
 /// The split that a pre-tokenizer makes, if it is a byte-level one that adds no space.

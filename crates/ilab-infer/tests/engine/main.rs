@@ -5,6 +5,7 @@
 mod answers;
 mod batching;
 mod constraints;
+mod families;
 mod files;
 mod quantizing;
 mod reproducing;

@@ -1,7 +1,10 @@
 use futures::executor::block_on;
 use futures::future::join_all;
 use ilab_infer::{Engine, SpecialTokens};
-use ilab_openai::completer::{CompletionError, Score, ScoreRequest, Scorer};
+use ilab_openai::completer::{
+    ChatMessage, Completer, CompletionError, Prompt, Request, Sampling, Score, ScoreRequest, Scorer,
+};
+use ilab_testkit::tiny_llama;
 
 use super::{engine, engine_with, long_text};
 
@@ -145,5 +148,40 @@ fn with_32_bits_the_division_into_batches_does_not_matter() {
             .fold(0.0, f32::max);
         // Sums of 32-bit numbers in another order: far below the 0.01 of 16 bits.
         assert!(worst <= 1e-4, "{n_batch_tokens}: {worst}");
+    }
+}
+
+/// Of two models, one puts a token before every text; of two templates, one writes it as well.
+#[test]
+fn a_conversation_is_scored_as_it_is_answered() {
+    let conversation = [
+        ChatMessage::new("system", "Be brief."),
+        ChatMessage::user("Where does it live?"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let adds_a_token = tiny_llama::write_gguf_like_llama3(folder.path()).unwrap();
+    let template =
+        "{{ bos_token }}{% for message in messages %}{{ message.content }}\n{% endfor %}";
+    for (model, template) in [
+        (None, None),
+        (None, Some(template)),
+        (Some(&adds_a_token), Some(template)),
+    ] {
+        let engine = engine_with(|options| {
+            options.chat_template = template.map(str::to_owned);
+            options.model_path = model.unwrap_or(&options.model_path).clone();
+        });
+        let request = Request {
+            prompt: Prompt::Chat(conversation.to_vec()),
+            sampling: Sampling {
+                max_tokens: Some(1),
+                ..Sampling::default()
+            },
+        };
+        let answered = block_on(engine.complete(request)).unwrap();
+        let scored = engine.chat_prompt(&conversation).unwrap();
+        let n_tokens = engine.tokenize(&scored, SpecialTokens::Add).len();
+        let n_answered = answered.usage.prompt_tokens as usize;
+        assert_eq!(n_tokens, n_answered, "{scored:?}");
     }
 }

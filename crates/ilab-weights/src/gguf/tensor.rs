@@ -42,6 +42,7 @@ pub enum TensorType {
     MXFP4,
     NVFP4,
     Q1_0,
+    Q2_0,
 }
 
 /// Type, id, name, values in a block, bytes of a block.
@@ -82,6 +83,7 @@ const TABLE: &[Row] = &[
     (TensorType::MXFP4, 39, "MXFP4", 32, 17),
     (TensorType::NVFP4, 40, "NVFP4", 64, 36),
     (TensorType::Q1_0, 41, "Q1_0", 128, 18),
+    (TensorType::Q2_0, 42, "Q2_0", 64, 18),
 ];
 
 impl TensorType {
@@ -194,7 +196,7 @@ mod tests {
             assert_eq!(TensorType::from_id(row.1), Some(row.0));
             assert_eq!(row.0.id(), row.1);
         }
-        assert_eq!(TABLE.len(), TensorType::Q1_0 as usize + 1);
+        assert_eq!(TABLE.len(), TensorType::Q2_0 as usize + 1);
         assert_eq!(TensorType::from_id(4), None);
         assert_eq!(TensorType::from_id(u32::MAX), None);
     }

@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod quickstart;
 mod short_flags;
 pub(crate) mod taxonomy;
+pub(crate) mod train;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -85,7 +86,7 @@ enum Command {
     Serve(model::ServeArgs),
     /// Train a model on generated data
     #[command(hide = true)]
-    Train(model::TrainArgs),
+    Train(Box<train::TrainArgs>),
 }
 
 impl Command {

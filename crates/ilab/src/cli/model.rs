@@ -2,23 +2,27 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+use ilab_infer::quantize::{QuantKind, UnknownQuantKind};
 
 use crate::cli::access::AccessArgs;
+use crate::cli::train::TrainArgs;
 use crate::commands;
 use crate::error::CommandResult;
-use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TrainSettings};
+use crate::settings::{ChatSettings, ConvertSettings, Invocation, ServeSettings, TestSettings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelCommand {
     /// Ask a model questions
     Chat(ChatArgs),
-    /// Turn a Hugging Face model folder into a GGUF file
+    /// Turn a model, or an adapter, into a GGUF file
     Convert(ConvertArgs),
     /// Serve a model over HTTP
     Serve(ServeArgs),
+    /// Ask a model questions before and after its training
+    Test(TestArgs),
     /// Train a model on generated data
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -80,101 +84,88 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// Training data: one JSON lines file with messages
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data_path: Option<PathBuf>,
-    /// Folder of the Hugging Face model to start from
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model_path: Option<PathBuf>,
-    /// Where checkpoints go
-    #[arg(long, value_name = "DIR")]
-    pub(crate) ckpt_output_dir: Option<PathBuf>,
-    /// Where the processed data goes
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_output_dir: Option<PathBuf>,
-    /// How to train
-    #[arg(long, value_parser = ["simple", "full", "accelerated"])]
-    pub(crate) pipeline: Option<String>,
-    /// What to train on
-    #[arg(long, value_parser = ["cpu", "cuda", "hpu", "mps"])]
-    pub(crate) device: Option<String>,
-    /// Passes over the data
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) num_epochs: Option<u32>,
-    /// Longest sample in tokens; longer ones are left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub(crate) max_seq_len: Option<u32>,
-    /// Tokens that go through the model together; bounds the memory
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_batch_len: Option<u32>,
-    /// Samples of one optimiser step
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) effective_batch_size: Option<u32>,
-    /// Highest learning rate [default: 2e-5]
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = learning_rate)]
-    pub(crate) learning_rate: Option<f64>,
-    /// Steps over which the learning rate rises [default: 25]
-    #[arg(long, value_name = "N")]
-    pub(crate) warmup_steps: Option<u64>,
-    /// Seed of the sample order [default: 42]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// Save after the last epoch only, not after each
+pub(crate) struct TestArgs {
+    /// File with questions and answers, one JSON object a line [default: the newest test_*.jsonl of `ilab data generate`]
+    #[arg(short, long = "test_file", value_name = "FILE", alias = "test-file")]
+    pub(crate) test_file: Option<PathBuf>,
+    /// The model before: a GGUF file, or a folder of a model [default: what the training began with, else the chat model]
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) model: Option<PathBuf>,
+    /// The trained model: a GGUF file, a checkpoint, or a folder of checkpoints of which the newest is taken
+    #[arg(long, value_name = "PATH")]
+    pub(crate) model_dir: Option<PathBuf>,
+    /// Folder with a test.jsonl to take in place of the newest test file
+    #[arg(long, value_name = "DIR", conflicts_with = "test_file")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print a JSON object
     #[arg(long)]
-    pub(crate) last_epoch_only: bool,
+    pub(crate) json: bool,
+    /// No effect: a trained model is whole, there is no adapter beside it
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) adapter_file: Option<String>,
+    /// No effect: no server is asked
+    #[arg(long, hide = true, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// No effect: the model's own chat template is used
+    #[arg(long, hide = true, value_name = "FAMILY")]
+    pub(crate) model_family: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// Folder of the model: config.json, tokenizer.json, *.safetensors; it is only read
-    #[arg(long, value_name = "DIR")]
+    /// Folder of a Hugging Face model, or a GGUF file; it is only read
+    #[arg(long, value_name = "PATH")]
     pub(crate) model_dir: PathBuf,
-    /// File to write, or a folder for it: one that exists, or a name that ends in `/` [default: beside the model's folder]
+    /// Adapter to merge: a PEFT folder or MLX's adapters.npz [default: adapters.npz in the model's folder]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) adapter_file: Option<PathBuf>,
+    /// Convert the adapter by itself: to .gguf, .npz (MLX) or a folder (PEFT), as the output is named
+    #[arg(long, conflicts_with_all = ["quantize", "skip_quantize", "hf_dir"])]
+    pub(crate) adapter_only: bool,
+    /// Folder with tokenizer.json and tokenizer_config.json, where the model has none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tokenizer_dir: Option<PathBuf>,
+    /// File to write, or a folder for it: one that exists, or a name that ends in `/` [default: beside the model; with an adapter, in NAME-trained/]
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
-    /// How weights are stored
+    /// How weights are stored: one of llama.cpp's types, such as Q8_0, Q4_K_M, IQ4_XS or F16
     #[arg(
-        long = "type",
+        long,
+        visible_alias = "type",
         value_name = "TYPE",
-        value_enum,
-        ignore_case = true,
-        default_value = "q4_k_m"
+        value_parser = quantization,
+        default_value = "Q4_K_M"
     )]
-    pub(crate) weight_type: WeightType,
-    /// Do not quantize: the same as `--type f16` [short: -sq]
-    #[arg(long, conflicts_with = "weight_type")]
+    pub(crate) quantize: QuantKind,
+    /// Do not quantize: the same as `--quantize F16` [short: -sq]
+    #[arg(long, conflicts_with = "quantize")]
     pub(crate) skip_quantize: bool,
+    /// Importance matrix of `llama-imatrix`; the smallest types need one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) imatrix: Option<PathBuf>,
+    /// Write the model, with the adapter in it, as a Hugging Face folder as well
+    #[arg(long, value_name = "DIR")]
+    pub(crate) hf_dir: Option<PathBuf>,
     /// Name of the model in the default file name [default: the folder's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) model_name: Option<String>,
+    /// Do not load the result to see how far it is from the original
+    #[arg(long)]
+    pub(crate) skip_check: bool,
+    /// No effect: weights are always read at full precision
+    #[arg(long, hide = true)]
+    pub(crate) skip_de_quantize: bool,
+    /// Print one JSON object instead of the path
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Replace an existing file
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// The types that `ilab model convert` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WeightType {
-    /// 32 bits
-    F32,
-    /// 16 bits
-    F16,
-    /// 16 bits, the range of 32
-    Bf16,
-    /// About 8.5 bits
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// About 4.8 bits
-    #[value(name = "q4_k_m")]
-    Q4KM,
-}
-
-fn learning_rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if f64::is_finite(rate) && rate > 0.0 => Ok(rate),
-        _ => Err("expected a finite number above 0, such as 2e-5".to_owned()),
-    }
+fn quantization(text: &str) -> Result<QuantKind, String> {
+    text.parse()
+        .map_err(|error: UnknownQuantKind| error.to_string())
 }
 
 impl ModelCommand {
@@ -183,6 +174,7 @@ impl ModelCommand {
             Self::Chat(args) => args.run(invocation),
             Self::Convert(args) => args.run(invocation),
             Self::Serve(args) => args.run(invocation),
+            Self::Test(args) => args.run(invocation),
             Self::Train(args) => args.run(invocation),
         }
     }
@@ -200,9 +192,9 @@ impl ServeArgs {
     }
 }
 
-impl TrainArgs {
+impl TestArgs {
     pub(super) fn run(self, invocation: &Invocation) -> CommandResult {
-        commands::train::run(&TrainSettings::resolve(self, invocation)?, invocation.ui)
+        commands::model_test::run(&TestSettings::resolve(self, invocation)?, invocation.ui)
     }
 }
 

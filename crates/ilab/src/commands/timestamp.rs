@@ -7,6 +7,11 @@ pub(crate) fn local() -> String {
     named(&Zoned::now())
 }
 
+/// `2026-11-23 09:59`, in local time, to be read.
+pub(crate) fn shown() -> String {
+    Zoned::now().strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 fn named(moment: &Zoned) -> String {
     moment.strftime("%Y-%m-%dT%H_%M_%S").to_string()
 }

@@ -2,71 +2,88 @@
 
 use std::path::{Path, PathBuf};
 
-use ilab_convert::OutputType;
+use ilab_infer::quantize::QuantKind;
+use ilab_weights::file_name::MLX_ADAPTER;
 
-use crate::cli::model::{ConvertArgs, WeightType};
+use crate::cli::model::ConvertArgs;
 
 /// What `ilab model convert` needs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ConvertSettings {
-    pub(crate) model_dir: PathBuf,
+    /// A Hugging Face folder, or a GGUF file.
+    pub(crate) model: PathBuf,
+    pub(crate) tokenizer_dir: Option<PathBuf>,
+    pub(crate) adapter: Option<PathBuf>,
+    /// Whether the adapter is converted by itself.
+    pub(crate) is_adapter_only: bool,
     pub(crate) output: PathBuf,
-    pub(crate) target: Target,
+    /// Where the model goes as a Hugging Face folder as well.
+    pub(crate) hf_dir: Option<PathBuf>,
+    pub(crate) kind: QuantKind,
+    pub(crate) imatrix: Option<PathBuf>,
+    pub(crate) skips_check: bool,
+    pub(crate) is_json: bool,
     /// Whether an existing file is replaced.
     pub(crate) replaces: bool,
 }
 
-/// How the weights end up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// As the converter writes them.
-    Plain(OutputType),
-    /// Quantized by llama.cpp in a second step.
-    Q4KM,
-}
-
-impl Target {
-    /// As it stands in file names.
-    pub(crate) fn name(self) -> String {
-        match self {
-            Self::Plain(output_type) => output_type.to_string(),
-            Self::Q4KM => "Q4_K_M".to_owned(),
-        }
-    }
-}
-
 impl ConvertSettings {
     pub(crate) fn resolve(args: ConvertArgs) -> Self {
-        let target = match args.weight_type {
-            _ if args.skip_quantize => Target::Plain(OutputType::F16),
-            WeightType::F32 => Target::Plain(OutputType::F32),
-            WeightType::F16 => Target::Plain(OutputType::F16),
-            WeightType::Bf16 => Target::Plain(OutputType::Bf16),
-            WeightType::Q8_0 => Target::Plain(OutputType::Q8_0),
-            WeightType::Q4KM => Target::Q4KM,
+        let kind = if args.skip_quantize {
+            QuantKind::F16
+        } else {
+            args.quantize
         };
-        let folder = std::path::absolute(&args.model_dir).unwrap_or(args.model_dir.clone());
-        let name = args.model_name.unwrap_or_else(|| {
-            folder.file_name().map_or_else(
-                || "model".to_owned(),
-                |name| name.to_string_lossy().into_owned(),
-            )
-        });
-        let file_name = format!("{name}-{}.gguf", target.name());
+        // As in the original, an adapter that lies in the model's folder is meant.
+        let beside = args.model_dir.join(MLX_ADAPTER);
+        let adapter = args
+            .adapter_file
+            .or_else(|| beside.is_file().then_some(beside));
+        let model = std::path::absolute(&args.model_dir).unwrap_or(args.model_dir.clone());
+        let name = args.model_name.unwrap_or_else(|| model_name(&model));
+        let file_name = if args.adapter_only {
+            format!("{name}-adapter.gguf")
+        } else if adapter.is_some() && args.skip_quantize {
+            format!("{name}.gguf")
+        } else {
+            format!("{name}-{kind}.gguf")
+        };
         let output = match args.output {
-            None => folder.parent().unwrap_or(Path::new(".")).join(file_name),
+            // The original's folder, in the current one.
+            None if adapter.is_some() => PathBuf::from(format!("{name}-trained")).join(file_name),
+            None => model.parent().unwrap_or(Path::new(".")).join(file_name),
+            // An adapter of PEFT is a folder.
+            Some(folder) if args.adapter_only && !folder.is_dir() => folder,
             Some(folder) if folder.is_dir() || is_named_as_folder(&folder) => {
                 folder.join(file_name)
             }
             Some(file) => file,
         };
         Self {
-            model_dir: args.model_dir,
+            model: args.model_dir,
+            tokenizer_dir: args.tokenizer_dir,
+            adapter,
+            is_adapter_only: args.adapter_only,
             output,
-            target,
+            hf_dir: args.hf_dir,
+            kind,
+            imatrix: args.imatrix,
+            skips_check: args.skip_check,
+            is_json: args.json,
             replaces: args.force,
         }
     }
+}
+
+/// The folder's name without what the original calls its quantised MLX folders by; of a file, the name without its ending.
+fn model_name(model: &Path) -> String {
+    let name = if model.is_file() {
+        model.file_stem()
+    } else {
+        model.file_name()
+    };
+    let name = name.map_or_else(|| "model".into(), |name| name.to_string_lossy());
+    name.strip_suffix("-mlx-q").unwrap_or(&name).to_owned()
 }
 
 /// A file cannot be called so.

@@ -1,20 +1,26 @@
 //! The screen: data goes to stdout, everything else to stderr.
 
 mod findings;
+mod lengths;
 pub(crate) mod log;
 mod progress;
 mod question;
+mod sample;
 pub(crate) mod table;
+mod training_progress;
 mod workflow_commands;
 
 pub(crate) use progress::Progress;
 pub(crate) use question::HINT_NON_INTERACTIVE;
+pub(crate) use training_progress::TrainingProgress;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ilab_base::diagnostic::Diagnostic;
+use ilab_train::dataset::Statistics;
+use ilab_train::dataset::preview::Preview;
 
 /// Set when data did not reach stdout.
 static HAS_LOST_DATA: AtomicBool = AtomicBool::new(false);
@@ -30,6 +36,7 @@ pub(crate) struct Ui {
     is_quiet: bool,
     is_terminal: bool,
     has_colour: bool,
+    has_colour_of_data: bool,
 }
 
 impl Ui {
@@ -40,6 +47,7 @@ impl Ui {
             is_quiet,
             is_terminal,
             has_colour: is_terminal && !no_colour,
+            has_colour_of_data: std::io::stdout().is_terminal() && !no_colour,
         }
     }
 
@@ -49,6 +57,16 @@ impl Ui {
             is_quiet: self.is_quiet || is_quiet,
             ..self
         }
+    }
+
+    /// A sample of training data as the model sees it, on stdout.
+    pub(crate) fn sample(&self, preview: &Preview) {
+        self.data(sample::draw(preview, self.has_colour_of_data));
+    }
+
+    /// How long the samples of a data set are, on stdout.
+    pub(crate) fn lengths(&self, statistics: &Statistics) {
+        self.data(lengths::draw(statistics));
     }
 
     /// One line of data, on stdout.
@@ -113,6 +131,11 @@ impl Ui {
             self.is_terminal && !self.is_quiet,
             self.is_quiet,
         )
+    }
+
+    /// A bar with the course of a training; in a pipe, a line an epoch.
+    pub(crate) fn training_progress(&self, n_steps: u64) -> TrainingProgress {
+        TrainingProgress::new(n_steps, self.is_terminal && !self.is_quiet, self.is_quiet)
     }
 
     fn line(&self, colour: &str, label: &str, text: &str) {

@@ -81,7 +81,7 @@ impl Progress {
     }
 }
 
-fn eprint_line(line: &str) {
+pub(super) fn eprint_line(line: &str) {
     use std::io::Write;
     // Nobody is left to tell when stderr itself is gone.
     let _ = writeln!(std::io::stderr(), "{line}");

@@ -312,9 +312,13 @@ fn keys_with_notes(text: &str) -> Vec<(String, bool)> {
 /// The dotted names that the settings of the commands take out of the configuration.
 fn names_in_settings() -> Vec<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings");
+    let entries = std::fs::read_dir(folder).unwrap();
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    // What stands in folders below is of one command's flags.
+    for path in entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+    {
         // `config init` writes keys and `config show` shows them; neither heeds them.
         if path
             .file_name()

@@ -11,6 +11,7 @@ mod convert;
 mod data_list;
 mod generate;
 mod hostile;
+mod model_test;
 mod pipelines;
 #[cfg(unix)]
 mod process;
@@ -28,3 +29,5 @@ mod taxonomy_fmt;
 mod taxonomy_new;
 mod teacher;
 mod train;
+mod train_methods;
+mod training_data;

@@ -45,7 +45,7 @@ fn every_epoch_leaves_a_whole_checkpoint() {
         sample("What is a mirrel?", "An animal."),
         sample("Who lives here?", "A mirrel."),
     ]);
-    let shown = program.run(&TRAIN);
+    let shown = program.run(&[&TRAIN[..], &["--keep-checkpoints=all"]].concat());
     assert!(
         shown.starts_with("exit code: 0\n----- stdout -----\nout/hf_format/samples_4\n"),
         "{shown}"
@@ -159,7 +159,7 @@ fn damaged_and_missing_models_are_named() {
     ----- stdout -----
     ----- stderr -----
     error: the model `tiny` is not a folder
-    hint: this version downloads no models: pass the folder of a Hugging Face model with `--model-path`
+    hint: this version downloads no models: pass the folder of a Hugging Face model, or a GGUF file, with `--model-path`
     ");
 }
 
@@ -171,7 +171,7 @@ fn the_default_model_is_a_name_and_that_is_told() {
     ----- stdout -----
     ----- stderr -----
     error: the model `instructlab/granite-7b-lab` is not a folder
-    hint: this version downloads no models: pass the folder of a Hugging Face model with `--model-path`
+    hint: this version downloads no models: pass the folder of a Hugging Face model, or a GGUF file, with `--model-path`
     ");
 }
 
@@ -196,7 +196,7 @@ fn a_learning_rate_is_a_finite_number_above_0() {
         let shown = program.run(&[&TRAIN[..], &["--learning-rate", rate]].concat());
         assert!(shown.starts_with("exit code: 2"), "{shown}");
         assert!(
-            shown.contains("expected a finite number above 0, such as 2e-5"),
+            shown.contains("expected a number above 0 and at most 1, such as 2e-5"),
             "{shown}"
         );
     }
@@ -299,7 +299,7 @@ fn what_is_not_built_is_refused_by_name() {
         shown,
         "exit code: 1\n----- stdout -----\n----- stderr -----\n\
 error: Unable to train with device=cuda and pipeline=accelerated\n\
-hint: this version trains with `--pipeline full --device cpu`\n"
+hint: this version trains on one device: `--pipeline full` learns the same, `--lora-rank` and `--optimize-memory` make it smaller\n"
     );
     let shown = program.run(&["model", "train", "--data-path", "tiny"]);
     assert!(shown.starts_with("exit code: 2"), "{shown}");
@@ -401,11 +401,9 @@ fn an_interrupted_training_keeps_its_checkpoints_and_leaves_none_half_written() 
         stderr.contains("stopping; Ctrl-C again ends at once\n"),
         "{stderr}"
     );
-    assert!(
-        stderr.contains("error: interrupted\nhint: the checkpoints of finished epochs are kept")
-    );
+    assert!(stderr.contains("error: interrupted\nhint: the same command goes on where it stopped"));
     let names = checkpoints(&program);
-    assert!(names.contains(&"samples_1".to_owned()), "{names:?}");
+    assert!(!names.is_empty(), "the epochs that were finished");
     for name in names {
         let folder = program.path("out/hf_format").join(&name);
         assert!(name.starts_with("samples_"), "{name}");

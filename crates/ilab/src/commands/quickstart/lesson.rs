@@ -9,10 +9,9 @@ use ilab_infer::{Batching, Engine, EngineOptions};
 use ilab_taxonomy::TaxonomyLeaf;
 use tokio::runtime::Runtime;
 
-use crate::commands::quickstart::exam::{self, Answer};
+use crate::commands::exam::{self, Answer, Comparison, Question};
 use crate::commands::quickstart::folder::Folder;
-use crate::commands::quickstart::question::{self, Question};
-use crate::commands::quickstart::report::{self, Comparison};
+use crate::commands::quickstart::report;
 use crate::commands::quickstart::stages::Stages;
 use crate::commands::quickstart::training_data::{self, Counts};
 use crate::commands::quickstart::{generate, sample, serve, starter, train};
@@ -23,6 +22,8 @@ use crate::ui::Ui;
 
 /// Tokens of a prompt with its answer.
 const CONTEXT_TOKENS: u32 = 1024;
+/// The longest answer that is waited for.
+pub(super) const MAX_ANSWER_TOKENS: u32 = 64;
 /// Sequences that are computed at once.
 const PARALLEL_SEQUENCES: u32 = 16;
 
@@ -79,7 +80,7 @@ impl Lesson<'_> {
         let converted = convert_both(&trained.checkpoint, stages)?;
         let engine = load(&converted.full)?;
         let after = self.examine("ask after", &engine, &prepared.questions, stages)?;
-        let comparisons = report::compare(prepared.questions, before, after);
+        let comparisons = exam::compare(prepared.questions, before, after);
         let question = report::best(&comparisons).to_owned();
         let answer = self.serve(&engine, &question, stages)?;
         let files = vec![
@@ -121,7 +122,7 @@ impl Lesson<'_> {
                     questions,
                 } => (taxonomy.clone(), questions.clone()),
             };
-            let questions = question::read(&questions_file)?;
+            let questions = exam::read(&questions_file)?;
             let student = self.folder.join("student");
             starter::write(&student, settings.student.as_deref())?;
             let student_gguf = self.folder.join("student.gguf");
@@ -198,8 +199,9 @@ impl Lesson<'_> {
             questions.len()
         );
         stages.run(name, &what, || {
-            let answers = self.runtime.block_on(exam::take(engine, questions))?;
-            let outcome = format!("{} right", report::score(&answers));
+            let work = exam::take(engine, questions, MAX_ANSWER_TOKENS, &|_| {});
+            let answers = self.runtime.block_on(work)?;
+            let outcome = format!("{} right", exam::score(&answers));
             Ok((answers, outcome))
         })
     }

@@ -1,10 +1,8 @@
 //! `ilab quickstart`: from a document to a model that learned it, in a folder of its own.
 
-mod exam;
 mod folder;
 mod generate;
 mod lesson;
-mod question;
 mod report;
 mod sample;
 mod serve;
@@ -16,6 +14,7 @@ mod training_data;
 use ilab_base::atomic;
 use ilab_base::cancel::Cancel;
 
+use crate::commands::exam;
 use crate::commands::stop::cancel_on_signal;
 use crate::error::{CommandError, CommandResult};
 use crate::settings::{QuickstartSettings, Topic};
@@ -55,7 +54,7 @@ fn check(settings: &QuickstartSettings, ui: Ui) -> CommandResult {
         questions,
     } = &settings.topic
     {
-        question::read(questions)?;
+        exam::read(questions)?;
         generate::read_taxonomy(taxonomy, ui)?;
     }
     if let Some(student) = &settings.student {
@@ -79,8 +78,8 @@ fn conclude(
     let mut files = taught.files;
     files.extend([answers_file, report_file.clone()]);
     let report = Report {
-        accuracy_before: report::accuracy(&taught.comparisons, |comparison| &comparison.before),
-        accuracy_after: report::accuracy(&taught.comparisons, |comparison| &comparison.after),
+        accuracy_before: exam::accuracy(&taught.comparisons, |comparison| &comparison.before),
+        accuracy_after: exam::accuracy(&taught.comparisons, |comparison| &comparison.after),
         n_questions: taught.comparisons.len(),
         n_training_samples: taught.n_learned,
         n_examples: taught.counts.n_examples,

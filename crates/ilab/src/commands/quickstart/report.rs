@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::commands::quickstart::exam::Answer;
-use crate::commands::quickstart::question::Question;
+use crate::commands::exam::{Answer, Comparison, n_right, share};
 use crate::commands::quickstart::stages::Stage;
 
 /// How many of the questions the summary shows.
@@ -35,35 +34,6 @@ pub(super) struct Report {
     pub(super) files: Vec<String>,
 }
 
-/// A held-out question with both answers.
-#[derive(Debug, Serialize)]
-pub(super) struct Comparison {
-    pub(super) question: String,
-    pub(super) expect: Vec<String>,
-    pub(super) before: Answer,
-    pub(super) after: Answer,
-}
-
-/// The answers of both exams side by side.
-pub(super) fn compare(
-    questions: Vec<Question>,
-    before: Vec<Answer>,
-    after: Vec<Answer>,
-) -> Vec<Comparison> {
-    let answers = before.into_iter().zip(after);
-    let compared = questions.into_iter().zip(answers);
-    compared
-        .map(
-            |(Question { question, expect }, (before, after))| Comparison {
-                question,
-                expect,
-                before,
-                after,
-            },
-        )
-        .collect()
-}
-
 /// A question to show: the first that was learned, else the first that is right, else the first of all.
 pub(super) fn best(comparisons: &[Comparison]) -> &str {
     let is_right = |comparison: &&Comparison| comparison.after.is_right;
@@ -71,18 +41,6 @@ pub(super) fn best(comparisons: &[Comparison]) -> &str {
     let best = best.or_else(|| comparisons.iter().find(is_right));
     let best = best.or_else(|| comparisons.first());
     best.map_or("", |comparison| &comparison.question)
-}
-
-/// The share of right answers, before or after.
-pub(super) fn accuracy(comparisons: &[Comparison], of: fn(&Comparison) -> &Answer) -> f64 {
-    n_right(comparisons, of) as f64 / comparisons.len().max(1) as f64
-}
-
-fn n_right(comparisons: &[Comparison], of: fn(&Comparison) -> &Answer) -> usize {
-    let right = comparisons
-        .iter()
-        .filter(|comparison| of(comparison).is_right);
-    right.count()
 }
 
 /// One JSON object a line.
@@ -100,17 +58,6 @@ impl Report {
     pub(super) fn to_json(&self) -> String {
         json(self)
     }
-}
-
-/// "7 of 28 (25 %)".
-pub(super) fn score(answers: &[Answer]) -> String {
-    let right = answers.iter().filter(|answer| answer.is_right);
-    share(right.count(), answers.len())
-}
-
-fn share(n_right: usize, n: usize) -> String {
-    let percent = 100.0 * n_right as f64 / n.max(1) as f64;
-    format!("{n_right} of {n} ({percent:.0} %)")
 }
 
 /// The summary for people.
@@ -182,6 +129,7 @@ fn judged(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::exam::{Question, compare};
 
     fn answer(text: &str, is_right: bool) -> Answer {
         Answer {
@@ -217,10 +165,7 @@ mod tests {
 
     #[test]
     fn people_see_the_stages_some_answers_and_the_files() {
-        let question = |question: &str| Question {
-            question: question.to_owned(),
-            expect: vec!["x".to_owned()],
-        };
+        let question = |question: &str| Question::alone(question, vec!["x".to_owned()]);
         let comparisons = compare(
             vec![
                 question("Where does it live?"),

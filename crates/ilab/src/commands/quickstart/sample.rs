@@ -55,7 +55,7 @@ mod tests {
     use ilab_taxonomy::{LeafKind, Selection};
 
     use super::*;
-    use crate::commands::quickstart::question::{parse, words};
+    use crate::commands::exam::{parse, words};
 
     /// Questions, answers and documents of the sample.
     fn texts() -> (Vec<String>, Vec<String>, String) {

@@ -7,7 +7,8 @@ use ilab_openai::client::{Endpoint, EndpointOptions, HttpCompleter};
 use ilab_openai::completer::Completer;
 use ilab_server::ServedModel;
 
-use crate::commands::quickstart::exam;
+use crate::commands::exam::{self, Question};
+use crate::commands::quickstart::lesson::MAX_ANSWER_TOKENS;
 use crate::error::{CommandError, Kind};
 
 /// Only this machine can reach it.
@@ -33,7 +34,8 @@ pub(super) async fn ask(engine: &Engine, question: &str) -> Result<Served, Comma
     }));
     let endpoint = Endpoint::new(EndpointOptions::new(&url, None))?;
     let client = HttpCompleter::new(endpoint, engine.model_id());
-    let answer = exam::ask(&client, question).await;
+    let question = Question::alone(question, Vec::new());
+    let answer = exam::ask(&client, &question, MAX_ANSWER_TOKENS).await;
     drop((stop, client));
     serving.await.map_err(|error| {
         CommandError::message(

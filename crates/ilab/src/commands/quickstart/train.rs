@@ -34,15 +34,12 @@ pub(super) fn run(
     ui: Ui,
     cancel: &Cancel,
 ) -> Result<Trained, CommandError> {
-    let settings = TrainSettings {
-        model_path: student.to_owned(),
-        data_path: training_data.to_owned(),
-        checkpoint_dir: folder.join("checkpoints"),
-        data_output_dir: folder.join("checkpoints"),
-        max_seq_len: MAX_SEQ_LEN,
-        is_saved_every_epoch: false,
-        writes_gguf: false,
-        options: options(),
-    };
+    let settings = TrainSettings::of_last_checkpoint(
+        student.to_owned(),
+        training_data.to_owned(),
+        folder.join("checkpoints"),
+        MAX_SEQ_LEN,
+        options(),
+    );
     train(&settings, ui, cancel)
 }

@@ -10,7 +10,7 @@ use ilab_taxonomy::{LeafKind, TaxonomyLeaf};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::commands::quickstart::question::{Question, words};
+use crate::commands::exam::{Question, words};
 
 /// The part of a generated sample that matters here.
 #[derive(Deserialize)]
@@ -201,10 +201,10 @@ mod tests {
             sample("The mirrel is small. In which region can one find the mirrel? Answer.")
         );
         atomic::write(path("generated"), text.as_bytes()).unwrap();
-        let held_out = [Question {
-            question: "In which region can one find the mirrel?".to_owned(),
-            expect: vec!["Orvany".to_owned()],
-        }];
+        let held_out = [Question::alone(
+            "In which region can one find the mirrel?",
+            vec!["Orvany".to_owned()],
+        )];
         let example = sample("What does it eat?");
         let counts = write(
             &path("training"),
