@@ -217,3 +217,91 @@ fn mixed(place: u64) -> u64 {
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers in [-1, 1) that look random and are always the same.
+    fn values(n: u64, seed: u64) -> Vec<f32> {
+        let number = |index| (mixed(seed << 32 | index) >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+        (0..n).map(number).collect()
+    }
+
+    fn adapter() -> Adapter {
+        let mut adapter = Adapter::new("layer", [5, 6], 2, 0.7, 0.4, 3);
+        adapter.up.set(&values(10, 1)).unwrap();
+        adapter
+    }
+
+    /// `Σ dy · y` of what the adapter adds to a zero, with a scale of 1.5 and a seed of 9.
+    fn loss(adapter: &Adapter, x: &[f32], dy: &[f32]) -> f64 {
+        let pass = pass();
+        let mut y = vec![0.0; 4 * 5];
+        let x = Factor::dense(x, 4, 6);
+        adapter.add(x, &mut y, 1.5, pass, &mut Workspace::default());
+        y.iter().zip(dy).map(|(y, dy)| f64::from(y * dy)).sum()
+    }
+
+    fn pass() -> Pass {
+        Pass {
+            precision: Precision::F32,
+            dropout_seed: Some(9),
+        }
+    }
+
+    #[test]
+    fn gradients_with_dropout_agree_with_differences() {
+        const STEP: f32 = 1e-2;
+        let (x, dy) = (values(24, 2), values(20, 3));
+        let mut adapter = adapter();
+        let mut dx = vec![0.0; 24];
+        let (input, gradient) = (Factor::dense(&x, 4, 6), Factor::dense(&dy, 4, 5));
+        adapter.backward(
+            input,
+            gradient,
+            &mut dx,
+            1.5,
+            pass(),
+            &mut Workspace::default(),
+        );
+        let check = |what: &str, found: &[f32], moved: &dyn Fn(usize, f32) -> f64| {
+            for (index, found) in found.iter().enumerate() {
+                let difference = (moved(index, STEP) - moved(index, -STEP)) / f64::from(2.0 * STEP);
+                let is_near = (f64::from(*found) - difference).abs() < 1e-3;
+                assert!(is_near, "{what}[{index}]: {found}, expected {difference}");
+            }
+        };
+        check("dx", &dx, &|index, by| {
+            let mut x = x.clone();
+            x[index] += by;
+            loss(&adapter, &x, &dy)
+        });
+        assert!(dx.contains(&0.0), "what is left out has no gradient");
+        for (what, of) in [("A", true), ("B", false)] {
+            let parameter = if of { &adapter.down } else { &adapter.up };
+            let gradient = parameter.gradient().unwrap().unwrap();
+            check(what, &gradient, &|index, by| {
+                let mut moved = self::adapter();
+                let parameter = if of { &mut moved.down } else { &mut moved.up };
+                let mut values = parameter.to_f32().unwrap().into_owned();
+                values[index] += by;
+                parameter.set(&values).unwrap();
+                loss(&moved, &x, &dy)
+            });
+        }
+    }
+
+    #[test]
+    fn the_share_that_is_left_out_is_that_which_was_asked_for() {
+        let mut dropped = vec![1.0f32; 100_000];
+        drop_out(&mut dropped, 5, 0.3);
+        let n_kept = dropped.iter().filter(|value| **value != 0.0).count();
+        assert!((69_000..71_000).contains(&n_kept), "{n_kept}");
+        assert!(
+            dropped
+                .iter()
+                .all(|value| *value == 0.0 || *value == 1.0 / 0.7)
+        );
+    }
+}
