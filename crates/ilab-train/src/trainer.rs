@@ -235,7 +235,8 @@ impl Trainer {
         let mut loss = 0.0;
         for (index, batch) in batches.iter().enumerate() {
             cancel.check()?;
-            let seed = self.dropout_seed(index);
+            let seed = self.options.random_seed;
+            let seed = seed.map(|seed| dropout_seed(seed, self.progress.step, index));
             loss += self.model.accumulate(batch, factor, seed)?;
         }
         Ok(loss)
@@ -276,13 +277,6 @@ impl Trainer {
             .iter()
             .map(|batch| Batch::pack(batch.iter().map(|sample| &self.samples[*sample])))
             .collect()
-    }
-
-    /// What adapters leave out depends on the seed, the step and the batch, and on nothing that a resumed run does not know.
-    fn dropout_seed(&self, batch: usize) -> Option<u64> {
-        let seed = self.options.random_seed?;
-        let stream = format!("dropout {} {batch}", self.progress.step);
-        Some(seed::rng(seed, &stream).random())
     }
 
     /// The last weight in the order of the model whose gradient is not finite: the backward pass comes to it first.
@@ -336,5 +330,25 @@ impl Trainer {
             progress.step_of_epoch = 0;
         }
         metrics
+    }
+}
+
+/// What adapters leave out depends on the seed, the step and the batch, and on nothing that a resumed run does not know.
+fn dropout_seed(seed: u64, step: u64, batch: usize) -> u64 {
+    seed::rng(seed, &format!("dropout {step} {batch}")).random()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_batch_of_every_step_leaves_out_other_numbers() {
+        let mut seeds: Vec<u64> = (0..50)
+            .flat_map(|step| (0..4).map(move |batch| dropout_seed(42, step, batch)))
+            .collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 200);
     }
 }
