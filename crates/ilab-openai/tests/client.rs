@@ -287,6 +287,28 @@ fn a_request_that_fails_alone_is_no_reason_to_stop() {
     assert_eq!(requests[3].body["max_tokens"], 1);
 }
 
+/// The same of a server that knows no chats: what it is asked to prove that it is well is a text too.
+#[test]
+fn a_request_that_fails_alone_at_a_server_of_texts_only_is_no_reason_to_stop() {
+    let teacher = FakeTeacher::start(|request| {
+        match (request["messages"].is_null(), request["seed"].as_u64()) {
+            (false, _) => Reply::error(404, "Not Found"),
+            (true, Some(13)) => Reply::error(500, "cannot"),
+            (true, _) => Reply::answer("fine"),
+        }
+    });
+    let completer =
+        HttpCompleter::new(endpoint(&teacher.url()), "fake-teacher").with_frame(Frame::Granite);
+    assert_eq!(texts(&wait(completer.complete(chat(1))).unwrap()), ["fine"]);
+    let mut request = chat(1);
+    request.sampling.seed = Some(13);
+    let error = wait(completer.complete(request)).unwrap_err();
+    assert!(
+        matches!(error, CompletionError::Unanswered { .. }),
+        "{error:?}"
+    );
+}
+
 #[test]
 fn an_overloaded_endpoint_gets_fewer_requests_at_a_time() {
     let in_flight = Arc::new(AtomicUsize::new(0));

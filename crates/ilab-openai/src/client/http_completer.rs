@@ -157,10 +157,11 @@ impl HttpCompleter {
     /// Whether the endpoint answers something simple: then a request that it fails at is at fault, not the endpoint.
     async fn is_well(&self, like: &Prompt) -> bool {
         let text = "Hello";
+        let knows_texts_only = self.continues_texts_only.load(Ordering::Relaxed);
         let simple = Request {
             prompt: match like {
-                Prompt::Chat(_) => Prompt::Chat(vec![ChatMessage::user(text)]),
-                Prompt::Text(_) => Prompt::Text(text.to_owned()),
+                Prompt::Chat(_) if !knows_texts_only => Prompt::Chat(vec![ChatMessage::user(text)]),
+                Prompt::Chat(_) | Prompt::Text(_) => Prompt::Text(text.to_owned()),
             },
             sampling: Sampling {
                 max_tokens: Some(1),
