@@ -10,7 +10,7 @@ use ilab_weights::checkpoint::{Checkpoint, Encoding};
 use ilab_weights::config::{ModelConfig, model_tensors};
 use ilab_weights::gguf::GgufFile;
 use ilab_weights::gguf_model::{is_gguf, write_tokenizer};
-use ilab_weights::safetensors::{FloatSink, FloatType, StreamedTensor, write_streamed};
+use ilab_weights::safetensors::{Element, FloatType, StreamedTensor, TensorSink, write_streamed};
 use serde_json::json;
 
 use crate::convert::{Converted, Step};
@@ -45,15 +45,7 @@ pub fn write_folder(
     let staged = StagedDir::new(destination)?;
     write_description(source, &config, staged.path())?;
 
-    let bytes_of = |tensor: &StreamedTensor| {
-        let n_values = tensor.shape.iter().product::<usize>() as u64;
-        n_values
-            * if tensor.float_type == FloatType::F32 {
-                4
-            } else {
-                2
-            }
-    };
+    let bytes_of = |tensor: &StreamedTensor| tensor.n_bytes() as u64;
     let bytes_total = tensors.iter().map(bytes_of).sum();
     let (mut n_written, mut bytes_written) = (0, 0);
     let path = staged.path().join("model.safetensors");
@@ -98,7 +90,7 @@ fn plan(
         Ok(StreamedTensor {
             name,
             shape,
-            float_type,
+            element: Element::Float(float_type),
         })
     });
     planned.collect()
@@ -108,7 +100,7 @@ fn write_tensor(
     checkpoint: &Checkpoint,
     adapter: Option<&Adapter>,
     name: &str,
-    sink: &mut FloatSink<'_>,
+    sink: &mut TensorSink<'_>,
 ) -> Result<(), ConvertError> {
     let stored = checkpoint.tensor(name)?;
     let module = adapter.and_then(|adapter| adapting(adapter, name));

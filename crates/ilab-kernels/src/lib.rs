@@ -12,7 +12,6 @@ pub mod cross_entropy;
 pub mod eight_bit;
 pub mod exponential;
 pub mod factor;
-pub mod linear;
 pub mod matmul;
 pub mod matrix;
 pub mod muon;

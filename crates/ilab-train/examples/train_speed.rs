@@ -45,21 +45,18 @@ fn config() -> ModelConfig {
 fn method() -> Method {
     match flag("--lora", 0) {
         0 => Method::Full,
-        rank => Method::Lora(LoraOptions {
-            rank,
-            alpha: 32.0,
-            dropout: 0.0,
-            target_modules: ["q_proj", "k_proj", "v_proj", "o_proj"]
-                .map(str::to_owned)
-                .to_vec(),
-            base: match flag("--base", "bf16".to_owned()).as_str() {
+        rank => {
+            let base = match flag("--base", "bf16".to_owned()).as_str() {
                 "f32" => BaseFormat::F32,
                 "q8" => BaseFormat::Q8,
                 "nf4" => BaseFormat::Nf4,
                 _ => BaseFormat::Bf16,
-            },
-            random_seed: 0,
-        }),
+            };
+            Method::Lora(LoraOptions {
+                dropout: 0.0,
+                ..LoraOptions::new(rank, base)
+            })
+        }
     }
 }
 

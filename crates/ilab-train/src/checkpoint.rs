@@ -6,12 +6,11 @@ use ilab_base::atomic::{StagedDir, write};
 use ilab_base::io::{WithPath, read};
 use ilab_weights::adapter::{self, AdapterConfig};
 use ilab_weights::safetensors::FloatType;
-use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
 
-use crate::device::DeviceError;
 use crate::error::TrainError;
 use crate::method::LoraOptions;
 use crate::model::Model;
+use crate::state_file::write_parameters;
 
 /// Files of the source model that make a checkpoint usable on its own.
 const COMPANIONS: [&str; 5] = [
@@ -35,7 +34,8 @@ pub fn stage(
 ) -> Result<StagedDir, TrainError> {
     let staged = StagedDir::new(destination)?;
     let folder = staged.path();
-    write_weights(model, &folder.join("model.safetensors"), float_type)?;
+    let parameters: Vec<_> = model.parameters().collect();
+    write_parameters(&folder.join("model.safetensors"), &parameters, float_type)?;
     copy_companions(tokenizer_dir, folder)?;
     let mut config = model.config().clone();
     let dtype = if float_type == FloatType::F32 {
@@ -87,22 +87,4 @@ fn copy_companions(source: &Path, folder: &Path) -> Result<(), TrainError> {
         }
     }
     Ok(())
-}
-
-fn write_weights(model: &Model, path: &Path, float_type: FloatType) -> Result<(), TrainError> {
-    let tensors = model
-        .parameters()
-        .map(|parameter| {
-            let values = parameter.to_f32()?;
-            Ok(TensorData {
-                name: parameter.name().to_owned(),
-                shape: parameter.shape().to_vec(),
-                values: match float_type {
-                    FloatType::F32 => TensorValues::F32(values),
-                    FloatType::F16 | FloatType::Bf16 => TensorValues::RoundedToBf16(values),
-                },
-            })
-        })
-        .collect::<Result<Vec<_>, DeviceError>>()?;
-    Ok(write_tensors(path, &tensors)?)
 }

@@ -28,6 +28,23 @@ pub struct LoraOptions {
     pub random_seed: u64,
 }
 
+/// The linear layers that have an adapter unless others are named: those of attention.
+const DEFAULT_TARGETS: [&str; 4] = ["q_proj", "k_proj", "v_proj", "o_proj"];
+
+impl LoraOptions {
+    /// Adapters of a rank with the original's defaults: `α` 32, dropout 0.1, beside the layers of attention.
+    pub fn new(rank: usize, base: BaseFormat) -> Self {
+        Self {
+            rank,
+            alpha: 32.0,
+            dropout: 0.1,
+            target_modules: DEFAULT_TARGETS.map(str::to_owned).to_vec(),
+            base,
+            random_seed: 0,
+        }
+    }
+}
+
 /// In which form a frozen base is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum BaseFormat {

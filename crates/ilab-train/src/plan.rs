@@ -336,18 +336,7 @@ mod tests {
             "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 12
         }))
         .unwrap();
-        let lora = |base| {
-            Method::Lora(LoraOptions {
-                rank: 8,
-                alpha: 32.0,
-                dropout: 0.1,
-                target_modules: ["q_proj", "k_proj", "v_proj", "o_proj"]
-                    .map(str::to_owned)
-                    .to_vec(),
-                base,
-                random_seed: 0,
-            })
-        };
+        let lora = |base| Method::Lora(LoraOptions::new(8, base));
         let (adamw, eight_bit) = (OptimiserKind::AdamW, OptimiserKind::AdamW8Bit);
         let kept = Keep::Activations;
         for (method, optimiser, keep, learned, measured) in [

@@ -1,16 +1,18 @@
 //! Trained weights, and what an optimiser remembers of them, as files.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use ilab_kernels::adafactor::SecondMoment;
 use ilab_kernels::eight_bit;
 use ilab_weights::checkpoint::Checkpoint;
-use ilab_weights::tensor_file::{TensorData, TensorValues, write_tensors};
+use ilab_weights::safetensors::{Element, FloatType, StreamedTensor, write_streamed};
 
 use crate::device::DeviceError;
 use crate::error::TrainError;
 use crate::model::Model;
 use crate::optimiser::{Optimiser, State};
+use crate::parameter::Parameter;
 use crate::resume::{OptimiserState, ResumeError};
 
 const WEIGHTS: &str = "weights.safetensors";
@@ -18,19 +20,32 @@ const OPTIMISER: &str = "optimiser.safetensors";
 
 /// Writes the trained weights of a model, in full precision.
 pub(crate) fn write_weights(model: &Model, folder: &Path) -> Result<(), TrainError> {
-    let trained = model
-        .parameters()
-        .filter(|parameter| parameter.is_trained());
-    let tensors = trained
-        .map(|parameter| {
-            Ok(TensorData {
-                name: parameter.name().to_owned(),
-                shape: parameter.shape().to_vec(),
-                values: TensorValues::F32(parameter.to_f32()?),
-            })
+    let parameters = model.parameters();
+    let trained: Vec<_> = parameters
+        .filter(|parameter| parameter.is_trained())
+        .collect();
+    write_parameters(&folder.join(WEIGHTS), &trained, FloatType::F32)
+}
+
+/// Writes weights to a file, one after the other.
+pub(crate) fn write_parameters(
+    path: &Path,
+    parameters: &[&Parameter],
+    float_type: FloatType,
+) -> Result<(), TrainError> {
+    let streamed: Vec<_> = parameters
+        .iter()
+        .map(|parameter| StreamedTensor {
+            name: parameter.name().to_owned(),
+            shape: parameter.shape().to_vec(),
+            element: Element::Float(float_type),
         })
-        .collect::<Result<Vec<_>, DeviceError>>()?;
-    Ok(write_tensors(&folder.join(WEIGHTS), &tensors)?)
+        .collect();
+    let mut parameters = parameters.iter();
+    write_streamed(path, &streamed, |_, sink| match parameters.next() {
+        Some(parameter) => Ok(sink.write(&parameter.to_f32()?)?),
+        None => Ok(()),
+    })
 }
 
 /// Reads what [`write_weights`] wrote.
@@ -44,30 +59,37 @@ pub(crate) fn read_weights(model: &mut Model, folder: &Path) -> Result<(), Train
     Ok(())
 }
 
-/// The parts of what is remembered of a weight, each with the ending of its name.
-fn parts(state: &State) -> Result<Vec<(&'static str, TensorValues<'_>)>, DeviceError> {
-    let floats = |values: &'_ [f32]| TensorValues::F32(values.to_vec().into());
+/// Numbers that are remembered of a weight.
+enum Part<'a> {
+    Floats(Cow<'a, [f32]>),
+    Codes(&'a [u8]),
+}
+
+/// The parts of what is remembered of a weight, each with the beginning of its name.
+fn parts(state: &State) -> Result<Vec<(&'static str, Part<'_>)>, DeviceError> {
+    fn floats(values: &[f32]) -> Part<'_> {
+        Part::Floats(values.into())
+    }
     Ok(match state {
-        State::Moments { first, second } => vec![
-            ("first", TensorValues::F32(first.into())),
-            ("second", TensorValues::F32(second.into())),
-        ],
+        State::Moments { first, second } => {
+            vec![("first", floats(first)), ("second", floats(second))]
+        }
         State::EightBit(moments) => vec![
-            ("first", TensorValues::U8(&moments.first)),
+            ("first", Part::Codes(&moments.first)),
             ("first_scales", floats(&moments.first_scales)),
-            ("second", TensorValues::U8(&moments.second)),
+            ("second", Part::Codes(&moments.second)),
             ("second_scales", floats(&moments.second_scales)),
         ],
         State::SecondMoment(SecondMoment::Factored { rows, columns }) => {
             vec![("rows", floats(rows)), ("columns", floats(columns))]
         }
         State::SecondMoment(SecondMoment::Full(second)) => vec![("second", floats(second))],
-        State::Momentum(momentum) => vec![("momentum", TensorValues::F32(momentum.into()))],
+        State::Momentum(momentum) => vec![("momentum", floats(momentum))],
         State::OnDevice(moments) => {
             let [first, second] = moments.to_f32()?;
             vec![
-                ("first", TensorValues::F32(first.into())),
-                ("second", TensorValues::F32(second.into())),
+                ("first", Part::Floats(first.into())),
+                ("second", Part::Floats(second.into())),
             ]
         }
     })
@@ -75,21 +97,29 @@ fn parts(state: &State) -> Result<Vec<(&'static str, TensorValues<'_>)>, DeviceE
 
 /// Writes what an optimiser remembers.
 pub(crate) fn write_optimiser(optimiser: &Optimiser, folder: &Path) -> Result<(), TrainError> {
-    let mut tensors = Vec::new();
+    let (mut streamed, mut values) = (Vec::new(), Vec::new());
     for (name, state) in optimiser.state() {
-        for (part, values) in parts(state)? {
-            let n = match &values {
-                TensorValues::F32(values) | TensorValues::RoundedToBf16(values) => values.len(),
-                TensorValues::U8(bytes) => bytes.len(),
+        for (part, numbers) in parts(state)? {
+            let (n, element) = match &numbers {
+                Part::Floats(values) => (values.len(), Element::Float(FloatType::F32)),
+                Part::Codes(bytes) => (bytes.len(), Element::U8),
             };
-            tensors.push(TensorData {
+            streamed.push(StreamedTensor {
                 name: format!("{part}:{name}"),
                 shape: vec![n],
-                values,
+                element,
             });
+            values.push(numbers);
         }
     }
-    Ok(write_tensors(&folder.join(OPTIMISER), &tensors)?)
+    let mut values = values.iter();
+    write_streamed(&folder.join(OPTIMISER), &streamed, |_, sink| {
+        match values.next() {
+            Some(Part::Floats(values)) => Ok(sink.write(values)?),
+            Some(Part::Codes(bytes)) => Ok(sink.write_bytes(bytes)?),
+            None => Ok(()),
+        }
+    })
 }
 
 /// Reads what [`write_optimiser`] wrote for an optimiser of the same kind.

@@ -12,6 +12,5 @@ mod npy;
 pub mod pre_tokenizer;
 pub mod pytorch;
 pub mod safetensors;
-pub mod tensor_file;
 pub mod tensor_names;
 mod zip;

@@ -3,7 +3,6 @@
 //! # Source
 //! The format: <https://github.com/huggingface/safetensors/blob/v0.8.0/README.md#format>.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -11,8 +10,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use ilab_base::atomic;
 use ilab_base::io::IoError;
-use safetensors::tensor::{Dtype, TensorView};
-
+use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -65,27 +63,45 @@ pub fn write(
     tensors: &[(String, Vec<usize>, &[f32])],
     float_type: FloatType,
 ) -> Result<(), CheckpointError> {
-    let malformed = |source| CheckpointError::Malformed {
-        path: path.to_owned(),
-        source,
-    };
-    let encoded: Vec<Vec<u8>> = tensors
+    let streamed: Vec<StreamedTensor> = tensors
         .iter()
-        .map(|(_, _, values)| float_type.encode(values))
-        .collect();
-    let views = tensors
-        .iter()
-        .zip(&encoded)
-        .map(|((name, shape, _), bytes)| {
-            Ok((
-                name.as_str(),
-                TensorView::new(float_type.dtype(), shape.clone(), bytes).map_err(malformed)?,
-            ))
+        .map(|(name, shape, _)| StreamedTensor {
+            name: name.clone(),
+            shape: shape.clone(),
+            element: Element::Float(float_type),
         })
-        .collect::<Result<Vec<_>, CheckpointError>>()?;
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(malformed)?;
-    Ok(ilab_base::atomic::write(path, &bytes)?)
+        .collect();
+    let mut values = tensors.iter().map(|(_, _, values)| *values);
+    // The tensors are asked for in their order.
+    write_streamed(path, &streamed, |_, sink| {
+        sink.write(values.next().unwrap_or_default())
+    })
+}
+
+/// What the numbers of a tensor are in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// Weights.
+    Float(FloatType),
+    /// Bytes that mean something to whoever reads them.
+    U8,
+}
+
+impl Element {
+    fn n_bytes(self) -> usize {
+        match self {
+            Self::Float(FloatType::F32) => 4,
+            Self::Float(FloatType::F16 | FloatType::Bf16) => 2,
+            Self::U8 => 1,
+        }
+    }
+
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::Float(float_type) => float_type.dtype(),
+            Self::U8 => Dtype::U8,
+        }
+    }
 }
 
 /// One tensor of a file that is written piece by piece.
@@ -95,8 +111,8 @@ pub struct StreamedTensor {
     pub name: String,
     /// Its sizes, outermost axis first.
     pub shape: Vec<usize>,
-    /// How its values are written.
-    pub float_type: FloatType,
+    /// What its numbers are.
+    pub element: Element,
 }
 
 impl StreamedTensor {
@@ -104,33 +120,40 @@ impl StreamedTensor {
         self.shape.iter().product()
     }
 
-    fn n_bytes(&self) -> usize {
-        let value_bytes = match self.float_type {
-            FloatType::F32 => 4,
-            FloatType::F16 | FloatType::Bf16 => 2,
-        };
-        self.n_values() * value_bytes
+    /// Its size in the file.
+    pub fn n_bytes(&self) -> usize {
+        self.n_values() * self.element.n_bytes()
     }
 }
 
-/// Takes the values of one tensor.
-pub struct FloatSink<'a> {
+/// Takes the numbers of one tensor.
+pub struct TensorSink<'a> {
     file: &'a mut BufWriter<File>,
     path: &'a Path,
     tensor: &'a StreamedTensor,
-    n_written: usize,
+    n_bytes_written: usize,
 }
 
-impl FloatSink<'_> {
-    /// Appends values.
+impl TensorSink<'_> {
+    /// Appends weights; those of a tensor of bytes have no place and are told as a wrong size.
     ///
     /// # Errors
     /// The operating system's.
     pub fn write(&mut self, values: &[f32]) -> Result<(), CheckpointError> {
-        self.n_written += values.len();
-        self.file
-            .write_all(&self.tensor.float_type.encode(values))
-            .map_err(|source| IoError::new("write", self.path, source).into())
+        match self.tensor.element {
+            Element::Float(float_type) => self.write_bytes(&float_type.encode(values)),
+            Element::U8 => Ok(()),
+        }
+    }
+
+    /// Appends numbers as they are in the file.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
+        self.n_bytes_written += bytes.len();
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| IoError::new("write", self.path, source).into())
     }
 }
 
@@ -142,26 +165,26 @@ impl FloatSink<'_> {
 pub fn write_streamed<E: From<CheckpointError>>(
     path: &Path,
     tensors: &[StreamedTensor],
-    mut fill: impl FnMut(&StreamedTensor, &mut FloatSink<'_>) -> Result<(), E>,
+    mut fill: impl FnMut(&StreamedTensor, &mut TensorSink<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     // The atomic writer speaks `io::Result`; an error of ours waits here until it has cleaned up.
     let mut failure = None;
     let written = atomic::write_with(path, |file| {
         file.write_all(&header(tensors))?;
         for tensor in tensors {
-            let mut sink = FloatSink {
+            let mut sink = TensorSink {
                 file,
                 path,
                 tensor,
-                n_written: 0,
+                n_bytes_written: 0,
             };
             let filled = fill(tensor, &mut sink).and_then(|()| {
-                if sink.n_written == tensor.n_values() {
+                if sink.n_bytes_written == tensor.n_bytes() {
                     return Ok(());
                 }
                 Err(E::from(CheckpointError::Shape {
                     name: tensor.name.clone(),
-                    found: vec![sink.n_written],
+                    found: vec![sink.n_bytes_written / tensor.element.n_bytes()],
                     expected: tensor.shape.clone(),
                 }))
             });
@@ -186,7 +209,7 @@ fn header(tensors: &[StreamedTensor]) -> Vec<u8> {
     let mut begin = 0;
     for tensor in tensors {
         let end = begin + tensor.n_bytes();
-        let dtype = format!("{:?}", tensor.float_type.dtype());
+        let dtype = format!("{:?}", tensor.element.dtype());
         description.insert(
             tensor.name.clone(),
             json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [begin, end]}),

@@ -3,7 +3,6 @@
 use std::hint::black_box;
 
 use ilab_kernels::factor::Factor;
-use ilab_kernels::linear::{linear_input_gradient_into, linear_into, linear_weight_gradient_add};
 use ilab_kernels::matmul::{Precision, Threads};
 use ilab_kernels::matrix::{Format, Matrix};
 use ilab_kernels::rounding::to_bf16;
@@ -63,9 +62,9 @@ fn layer(
         vec![0.0; output * input],
     );
     let [x_factor, w_factor, dy_factor] = [&x, &w, &dy].map(Matrix::as_factor);
-    linear_into(&mut y, x_factor, w_factor, precision);
-    linear_input_gradient_into(&mut dx, w_factor, dy_factor, precision);
-    linear_weight_gradient_add(&mut dw, x_factor, dy_factor, precision);
+    forward(&mut y, x_factor, w_factor, precision);
+    input_gradient(&mut dx, w_factor, dy_factor, precision);
+    add_weight_gradient(&mut dw, x_factor, dy_factor, precision);
 
     let (x_values, w_values, dy_values) = (x.to_f32(), w.to_f32(), dy.to_f32());
     let sum = |n: usize, term: &dyn Fn(usize) -> [f32; 2]| -> f64 {
@@ -98,17 +97,32 @@ fn layer(
 
     let flops = 2.0 * (n * input * output) as f64;
     report.time(&names[0], flops, "GFLOP/s", || {
-        linear_into(black_box(&mut y), x_factor, w_factor, precision);
+        forward(black_box(&mut y), x_factor, w_factor, precision);
     });
     report.time(&names[1], flops, "GFLOP/s", || {
-        linear_input_gradient_into(black_box(&mut dx), w_factor, dy_factor, precision);
+        input_gradient(black_box(&mut dx), w_factor, dy_factor, precision);
     });
     // The gradient of a weight that is not in f32 is that of no weight.
     if format == Format::F32 {
         report.time(&names[2], flops, "GFLOP/s", || {
-            linear_weight_gradient_add(black_box(&mut dw), x_factor, dy_factor, precision);
+            add_weight_gradient(black_box(&mut dw), x_factor, dy_factor, precision);
         });
     }
+}
+
+/// `y = x · wᵀ`.
+fn forward(y: &mut [f32], x: Factor<'_>, w: Factor<'_>, precision: Precision) {
+    precision.matmul(y, 0.0, 1.0, x, w.transposed(), Threads::All);
+}
+
+/// `dx = dy · w`.
+fn input_gradient(dx: &mut [f32], w: Factor<'_>, dy: Factor<'_>, precision: Precision) {
+    precision.matmul(dx, 0.0, 1.0, dy, w, Threads::All);
+}
+
+/// `dw += dyᵀ · x`.
+fn add_weight_gradient(dw: &mut [f32], x: Factor<'_>, dy: Factor<'_>, precision: Precision) {
+    precision.matmul(dw, 1.0, 1.0, dy.transposed(), x, Threads::All);
 }
 
 /// The products of a low-rank adapter beside a layer of 768 by 768.
@@ -133,7 +147,7 @@ pub(crate) fn adapters(report: &mut Report) {
             flops,
             "GFLOP/s",
             || {
-                linear_into(black_box(&mut low), x, a, precision);
+                forward(black_box(&mut low), x, a, precision);
             },
         );
         report.time(
@@ -141,7 +155,7 @@ pub(crate) fn adapters(report: &mut Report) {
             flops,
             "GFLOP/s",
             || {
-                linear_into(
+                forward(
                     black_box(&mut y),
                     Factor::dense(&low, n, rank),
                     b,
@@ -151,7 +165,7 @@ pub(crate) fn adapters(report: &mut Report) {
         );
         report.time(&format!("adapter da rank {rank}"), flops, "GFLOP/s", || {
             let low = Factor::dense(&low, n, rank);
-            linear_weight_gradient_add(black_box(&mut da), x, low, precision);
+            add_weight_gradient(black_box(&mut da), x, low, precision);
         });
     }
 }

@@ -1,5 +1,6 @@
 //! `ilab model train`.
 
+mod adapters;
 mod elsewhere;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use ilab_kernels::matmul::Precision;
 use ilab_text::builtin_template::TemplateSource;
 use ilab_train::device::Device;
 use ilab_train::layer::Keep;
-use ilab_train::method::{BaseFormat, LINEAR_MODULES, LoraOptions, Method};
+use ilab_train::method::Method;
 use ilab_train::optimiser::OptimiserKind;
 use ilab_train::schedule::Decay;
 use ilab_train::trainer::TrainOptions;
@@ -19,8 +20,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::cli::train::{
-    CourseArgs, DecayArg, KeepArg, LoraArgs, MemoryArgs, OptimiserArg, SavingArgs, TrainArgs,
-    WhenArg,
+    CourseArgs, DecayArg, KeepArg, MemoryArgs, OptimiserArg, SavingArgs, TrainArgs, WhenArg,
 };
 use crate::error::{CommandError, Kind};
 use crate::settings::{Invocation, named_model};
@@ -203,13 +203,13 @@ impl TrainSettings {
         // Blocks are not read by tensor operations.
         let is_default_kept = device == Device::Cpu;
         let quantisation = (config.lora_quantize_dtype.as_deref()).filter(|_| is_default_kept);
-        let method = method(
+        let method = adapters::method(
             &args.lora,
             rank,
             quantisation,
             &additional,
             is_simple,
-            &options,
+            options.random_seed,
         )?;
         let mut notes = elsewhere::notes(&args.elsewhere, is_simple);
         notes.extend(warnings(&options));
@@ -345,86 +345,6 @@ fn optimiser_kind(optimiser: OptimiserArg) -> OptimiserKind {
         OptimiserArg::Adamw8Bit => OptimiserKind::AdamW8Bit,
         OptimiserArg::Adafactor => OptimiserKind::Adafactor,
     }
-}
-
-/// The defaults of the original's adapters.
-const DEFAULT_ALPHA: f32 = 32.0;
-const DEFAULT_DROPOUT: f32 = 0.1;
-const DEFAULT_TARGETS: [&str; 4] = ["q_proj", "k_proj", "v_proj", "o_proj"];
-const SIMPLE_RANK: u32 = 4;
-
-fn method(
-    args: &LoraArgs,
-    rank: Option<u32>,
-    quantisation: Option<&str>,
-    additional: &Additional,
-    is_simple: bool,
-    options: &TrainOptions,
-) -> Result<Method, CommandError> {
-    let rank = match (rank.unwrap_or_default(), is_simple) {
-        (0, true) => SIMPLE_RANK,
-        (rank, _) => rank,
-    };
-    if rank == 0 {
-        let is_asked = args.lora_alpha.is_some()
-            || args.lora_dropout.is_some()
-            || !args.lora_target_modules.is_empty()
-            || args.lora_quantize_dtype.is_some()
-            || args.four_bit_quant;
-        return match is_asked {
-            false => Ok(Method::Full),
-            true => Err(CommandError::message(
-                Kind::Usage,
-                "options of adapters without an adapter: LoRA is disabled (rank=0)",
-                "pass `--lora-rank`, such as 8, or leave out the other `--lora-…` flags",
-            )),
-        };
-    }
-    let mut target_modules = match (
-        args.lora_target_modules.as_slice(),
-        &additional.lora_target_modules,
-    ) {
-        ([], Some(names)) if !names.is_empty() => names.clone(),
-        ([], _) => DEFAULT_TARGETS.map(str::to_owned).to_vec(),
-        (names, _) => names.to_vec(),
-    };
-    target_modules.sort();
-    target_modules.dedup();
-    let is_known = |name: &&String| LINEAR_MODULES.contains(&name.as_str());
-    if let Some(unknown) = target_modules.iter().find(|name| !is_known(name)) {
-        return Err(CommandError::message(
-            Kind::Usage,
-            format!("no linear layer is called `{unknown}`"),
-            format!(
-                "`--lora-target-modules` takes {}",
-                LINEAR_MODULES.join(", ")
-            ),
-        ));
-    }
-    let quantisation = match (args.lora_quantize_dtype.as_deref(), args.four_bit_quant) {
-        (_, true) => "nf4",
-        (Some(form), _) => form,
-        (None, _) if is_simple => "none",
-        (None, _) => quantisation.unwrap_or("none"),
-    };
-    Ok(Method::Lora(LoraOptions {
-        rank: rank as usize,
-        alpha: args
-            .lora_alpha
-            .or(additional.lora_alpha)
-            .unwrap_or(DEFAULT_ALPHA),
-        dropout: args
-            .lora_dropout
-            .or(additional.lora_dropout)
-            .unwrap_or(DEFAULT_DROPOUT),
-        target_modules,
-        base: match quantisation {
-            "nf4" => BaseFormat::Nf4,
-            "int8" => BaseFormat::Q8,
-            _ => BaseFormat::Bf16,
-        },
-        random_seed: options.random_seed.unwrap_or_default(),
-    }))
 }
 
 /// What is allowed and rarely meant.

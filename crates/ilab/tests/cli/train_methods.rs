@@ -1,5 +1,6 @@
 //! `ilab model train`: methods, plans, going on, held-out samples, what stays and what is refused.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -201,6 +202,16 @@ fn long(program: &Program) -> std::process::Command {
     program.command(&[&TRAIN[..7], &["--learning-rate=1e-3"], &LONG].concat())
 }
 
+/// Waits for something that a running program does, and fails when it ends before or takes a minute.
+fn wait_until(child: &mut Child, is_done: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_done() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        assert!(started.elapsed() < Duration::from_secs(60), "it takes long");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The steps that the newest state of a run has.
 fn state(program: &Program) -> Option<u64> {
     let names = names(program, "out/full_state");
@@ -219,14 +230,7 @@ fn a_killed_run_goes_on_to_the_same_weights() {
     let program = prepared(8);
     for wanted in [1, 4, 7] {
         let mut child = long(&program).spawn().unwrap();
-        let started = Instant::now();
-        while state(&program) < Some(wanted) && started.elapsed() < Duration::from_secs(60) {
-            assert!(
-                child.try_wait().unwrap().is_none(),
-                "ended before step {wanted}"
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until(&mut child, || state(&program) >= Some(wanted));
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -245,9 +249,7 @@ fn a_killed_run_goes_on_to_the_same_weights() {
 fn a_run_of_something_else_is_not_gone_on_with() {
     let program = prepared(8);
     let mut child = long(&program).spawn().unwrap();
-    while state(&program).is_none() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(&mut child, || state(&program).is_some());
     child.kill().unwrap();
     child.wait().unwrap();
     let other: Vec<&str> = [&TRAIN[..7], &["--learning-rate=2e-3"], &LONG].concat();
@@ -273,12 +275,8 @@ fn one_trainer_a_folder() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while !program
-        .path("out/training_params_and_metrics_global0.jsonl")
-        .exists()
-    {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let metrics = program.path("out/training_params_and_metrics_global0.jsonl");
+    wait_until(&mut child, || metrics.exists());
     let shown = train(&program, &[]);
     child.kill().unwrap();
     child.wait().unwrap();

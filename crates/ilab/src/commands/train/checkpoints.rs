@@ -250,9 +250,13 @@ impl<'a> Checkpoints<'a> {
     }
 }
 
-/// Bytes of all files in a folder.
-fn n_bytes(folder: &Path) -> u64 {
+/// Bytes of all files in a folder and below.
+pub(super) fn n_bytes(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.filter_map(|entry| entry.metadata().ok());
-    sizes.map(|metadata| metadata.len()).sum()
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => n_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }

@@ -1,7 +1,5 @@
 //! The plan before the work: memory, disk and time; and what to change where the machine has too little.
 
-use std::path::Path;
-
 use ilab_base::cancel::Cancel;
 use ilab_text::sample::EncodedSample;
 use ilab_train::layer::Keep;
@@ -13,6 +11,7 @@ use ilab_train::resume;
 use ilab_weights::config::ModelConfig;
 use serde_json::json;
 
+use super::checkpoints::n_bytes;
 use super::{machine, prepare};
 use crate::commands::training_data;
 use crate::error::{CommandError, CommandResult, Kind};
@@ -242,18 +241,7 @@ fn advice(
     shape: &Shape,
     fits: &impl Fn(Memory) -> bool,
 ) -> String {
-    let lora = |base| {
-        Method::Lora(LoraOptions {
-            rank: 8,
-            alpha: 32.0,
-            dropout: 0.1,
-            target_modules: ["q_proj", "k_proj", "v_proj", "o_proj"]
-                .map(str::to_owned)
-                .to_vec(),
-            base,
-            random_seed: 0,
-        })
-    };
+    let lora = |base| Method::Lora(LoraOptions::new(8, base));
     let (adapter, small_adapter) = (lora(BaseFormat::Bf16), lora(BaseFormat::Nf4));
     let own = settings.options.optimiser;
     let longest_batch = |n: usize| Shape {
@@ -334,17 +322,6 @@ fn check_disk(settings: &TrainSettings, disk: Disk) -> CommandResult {
         ),
         "free some, pass another folder with `--ckpt-output-dir`, `--keep-checkpoints best-and-last`, or `--last-epoch-only`",
     ))
-}
-
-/// Bytes of all files in a folder and below.
-fn n_bytes(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => n_bytes(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }
 
 fn parts(memory: Memory) -> String {
